@@ -1,4 +1,14 @@
 export type { ChaosOptions, ChaosReport } from './chaos.js';
 export { type EventuallyOptions, eventually } from './eventually.js';
+export {
+  type FakeProvider,
+  fakeProvider,
+  fakeSendGrid,
+  fakeSlack,
+  type ReceivedRequest,
+  type Reply,
+  type ReplyScript,
+} from './fake-provider.js';
 export { type Exit, type Proc, type RunOptions, runNode, runProcess } from './process.js';
+export { type TcpProxy, tcpProxy } from './tcp-proxy.js';
 export { type TempDir, tempDir } from './temp-dir.js';

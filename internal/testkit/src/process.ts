@@ -147,7 +147,7 @@ function watch(command: string, args: readonly string[], options: RunOptions, se
     exited,
     messages,
     waitFor(pattern, timeoutMs = 10_000) {
-      const expression = typeof pattern === 'string' ? new RegExp(escape(pattern)) : pattern;
+      const expression = typeof pattern === 'string' ? new RegExp(escapeRegExp(pattern)) : pattern;
       const find = (): { found: RegExpMatchArray } | undefined => {
         const match = stdout.match(expression) ?? stderr.match(expression);
         return match ? { found: match as RegExpMatchArray } : undefined;
@@ -184,6 +184,6 @@ function watch(command: string, args: readonly string[], options: RunOptions, se
   return proc;
 }
 
-function escape(text: string): string {
+function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
