@@ -1,3 +1,4 @@
+export { cacheDir, findAlertmanager, findMongod, needs, type Tool } from './binaries.js';
 export type { ChaosOptions, ChaosReport } from './chaos.js';
 export { type EventuallyOptions, eventually } from './eventually.js';
 export {
@@ -9,6 +10,9 @@ export {
   type Reply,
   type ReplyScript,
 } from './fake-provider.js';
+export { fetchMongod } from './fetch-mongod.js';
+export { freePort } from './free-port.js';
+export { type Mongod, type MongodOptions, type ReplicaSet, startMongod, startReplicaSet } from './mongod.js';
 export { type Exit, type Proc, type RunOptions, runNode, runProcess } from './process.js';
 export { type TcpProxy, tcpProxy } from './tcp-proxy.js';
 export { type TempDir, tempDir } from './temp-dir.js';
