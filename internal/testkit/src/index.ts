@@ -1,3 +1,10 @@
+export {
+  type Alertmanager,
+  type AlertmanagerOptions,
+  type AlertmanagerRoute,
+  type PostedAlert,
+  startAlertmanager,
+} from './alertmanager.js';
 export { cacheDir, findAlertmanager, findMongod, needs, type Tool } from './binaries.js';
 export type { ChaosOptions, ChaosReport } from './chaos.js';
 export { type EventuallyOptions, eventually } from './eventually.js';
