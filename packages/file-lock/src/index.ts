@@ -1,0 +1,15 @@
+export { acquire } from './acquire.js';
+export type { FileLockErrorCode, FileLockErrorFacts } from './errors.js';
+export { FileLockError, isFileLockError } from './errors.js';
+export type { FileLockEvent } from './events.js';
+export type { Hold } from './hold.js';
+export type { Holder, Proof } from './identity.js';
+export type { InspectedHolder, Inspection } from './inspect.js';
+export { inspect } from './inspect.js';
+export type { AcquireOptions } from './options.js';
+export { DEFAULTS } from './options.js';
+export type { Takeover } from './protocol.js';
+export type { FileData } from './replace.js';
+export { withFileLock } from './with-file-lock.js';
+export type { WriteOptions } from './write-file-atomic.js';
+export { writeFileAtomic } from './write-file-atomic.js';
