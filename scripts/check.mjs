@@ -1,0 +1,36 @@
+// npm run check: everything that must hold besides the tests. Each step prints its name and time; the first failure stops it.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+
+const packages = readdirSync('packages');
+const STEPS = [
+  ['build', 'turbo', 'run', 'build', '--output-logs=errors-only'],
+  ['format and lint', 'biome', 'ci', '.'],
+  ['types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only'],
+  ['promise rules', 'eslint', '.'],
+  ['dead code', 'knip'],
+  ['who may import whom', process.execPath, 'scripts/check-boundaries.mjs'],
+  ['promises have tests', process.execPath, 'scripts/check-promises.mjs'],
+  ...packages.map((name) => [`publint ${name}`, 'publint', '--strict', `packages/${name}`]),
+  ...packages.map((name) => [
+    `types as installed, ${name}`,
+    'attw',
+    '--pack',
+    `packages/${name}`,
+    '--profile',
+    'node16',
+    '--quiet',
+  ]),
+  ['packed, installed alone, imported, required, compiled', process.execPath, 'scripts/smoke-pack.mjs'],
+];
+
+for (const [name, command, ...args] of STEPS) {
+  const start = performance.now();
+  const local = command === process.execPath ? command : `node_modules/.bin/${command}`;
+  const { status } = spawnSync(local, args, {
+    stdio: 'inherit',
+    env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1' },
+  });
+  console.log(`${status === 0 ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  if (status !== 0) process.exit(1);
+}
