@@ -1,0 +1,348 @@
+import { canonical, checkId, tooLarge } from './canonical.js';
+import type { Change } from './changes.js';
+import { Feed } from './changes.js';
+import { type Entry, priorOf, type Row, type Stored, storedOf } from './entry.js';
+import { KbError } from './errors.js';
+import type { KbEvent } from './events.js';
+import { type KbHealth, type KbState, type Reported, report } from './health.js';
+import type { Kb, KbStats, PutOptions } from './kb.js';
+import { checkOpId, operationIds, RememberedOperations } from './operations.js';
+import { bad, DEFAULTS, type ResolvedOptions } from './options.js';
+import { type Query, type QueryResult, runQuery } from './query.js';
+import { matchingOf } from './score.js';
+import { type Replacement, State } from './state.js';
+import type { OpenStore, StoreContext, StoreHealth } from './store.js';
+import { TextBuilder } from './text-builder.js';
+import { type ImportResult, importAll } from './transfer.js';
+import { type VerifyReport, verify } from './verify.js';
+import { type Plan, Writer } from './writer.js';
+
+/** Entries that `export` yields between two turns of the event loop. */
+const EXPORT_SLICE = 500;
+
+/** The knowledge base itself: state, text index, writer and store, put together. */
+export class LiveKb<T extends Entry> implements Kb<T> {
+  readonly #options: ResolvedOptions;
+  readonly #emit: (event: KbEvent) => void;
+  readonly #state = new State();
+  readonly #text: TextBuilder;
+  readonly #feed = new Feed<T>();
+  readonly #poisoned = new Map<string, string>();
+  readonly #operations = new RememberedOperations();
+  readonly #nextOp = operationIds();
+  readonly #verifying = new AbortController();
+  #reported: Reported = {
+    state: 'loading',
+    tail: 'local',
+    lagMs: null,
+    tornBytes: 0,
+    quarantinedBytes: 0,
+    cause: undefined,
+  };
+  #open: { store: OpenStore; writer: Writer } | undefined;
+  #closing: Promise<void> | undefined;
+  #lastVerifiedAt: string | undefined;
+  #writes = 0;
+  #queries = 0;
+
+  constructor(options: ResolvedOptions, emit: (event: KbEvent) => void) {
+    this.#options = options;
+    this.#emit = emit;
+    this.#text = new TextBuilder(this.#state, matchingOf(options.text), options.clock, {
+      ready: (ms) => emit({ type: 'kb.text-indexed', entries: this.#state.live, ms: Math.round(ms) }),
+      dirty: (reason) => emit({ type: 'kb.index-dirtied', reason }),
+    });
+  }
+
+  /** What the store fills it through. */
+  contextFor(signal: AbortSignal): StoreContext {
+    const { clock, startTimeoutMs, onDamage, onPoison, onProgress } = this.#options;
+    let lastProgress = Number.NEGATIVE_INFINITY;
+    return {
+      clock,
+      startTimeoutMs,
+      onDamage,
+      signal,
+      apply: (row) => this.#apply(row),
+      forget: (id) => this.#changed(this.#state.forget(id)),
+      poison: (id, reason) => {
+        if (onPoison === 'fail' && !this.#open) {
+          const message = `the stored entry '${id}' can't be read: ${reason}. Repair it, or open with onPoison: 'quarantine'`;
+          throw new KbError('KB_START', message, { kind: 'poison', id });
+        }
+        if (!this.#poisoned.has(id)) this.#emit({ type: 'kb.entry-quarantined', id, reason });
+        this.#poisoned.set(id, reason);
+      },
+      isPoisoned: (id) => this.#poisoned.has(id),
+      rows: () => this.#state.rows.values(),
+      row: (id) => this.#state.rows.get(id),
+      progress: (progress) => {
+        const now = clock.monotonic();
+        // Twice as often as promised; the first and the last always.
+        if (now - lastProgress < 125 && progress.loaded !== progress.total) return;
+        lastProgress = now;
+        onProgress?.(progress);
+      },
+      health: (change) => this.#hear(change),
+      emit: this.#emit,
+    };
+  }
+
+  /** Begins to serve. */
+  start(store: OpenStore): void {
+    const { clock, random, writeTimeoutMs } = this.#options;
+    const writer = new Writer(store, {
+      clock,
+      random,
+      writeTimeoutMs,
+      row: (id) => this.#state.rows.get(id),
+      apply: (row) => this.#apply(row),
+      forget: (id) => this.#changed(this.#state.forget(id)),
+      emit: this.#emit,
+    });
+    this.#open = { store, writer };
+    if (this.#reported.state === 'loading') this.#hear({ state: 'ready' });
+    this.#text.start();
+  }
+
+  /** Lets go of what a failed start left. */
+  abandon(): void {
+    this.#text.stop();
+    this.#reported = { ...this.#reported, state: 'closed' };
+  }
+
+  get(id: string): Stored<T> | undefined {
+    const row = this.#state.rows.get(id);
+    return row?.entry ? storedOf<T>(row) : undefined;
+  }
+
+  query(query: Query): QueryResult<T> {
+    this.#queries++;
+    return runQuery<T>(query, this.#state, this.#text, matchingOf(this.#options.text).tokenize);
+  }
+
+  async put(given: T, { ifRev, opId }: PutOptions = {}): Promise<Stored<T>> {
+    checkOpId(opId);
+    checkIfRev(ifRev, true);
+    const entry = this.#accept(given);
+    const op = opId ?? this.#nextOp();
+    let first: Stored<T> | undefined;
+    const row = await this.#write(entry.id, op, (current) => {
+      if (opId !== undefined) {
+        first = (this.#operations.get(entry.id, opId) as Stored<T> | undefined) ?? alreadyWritten(current, op, entry);
+        if (first) return { already: undefined };
+      }
+      checkRev(entry.id, current, ifRev);
+      return { write: this.#rowOf(entry, current, op) };
+    });
+    if (first) return first;
+    const stored = storedOf<T>(row!);
+    if (opId !== undefined) this.#operations.set(entry.id, opId, stored);
+    return stored;
+  }
+
+  async patch(id: string, fn: (stored: Stored<T>) => T | Promise<T>): Promise<Stored<T>> {
+    checkId(id);
+    if (typeof fn !== 'function') throw bad('fn', 'be a function', fn);
+    const op = this.#nextOp();
+    const row = await this.#write(id, op, async (current) => {
+      if (!current?.entry) throw new KbError('KB_NOT_FOUND', `there is no entry '${id}'`, { id });
+      const entry = this.#accept(await fn(storedOf<T>(current)));
+      if (entry.id !== id) {
+        throw new KbError('KB_INVALID_ENTRY', `patch of '${id}' must not change the id to '${entry.id}'`, {
+          id,
+          path: 'id',
+        });
+      }
+      return { write: this.#rowOf(entry, current, op) };
+    });
+    return storedOf<T>(row!);
+  }
+
+  async delete(id: string, { ifRev }: { ifRev?: number | undefined } = {}): Promise<boolean> {
+    checkId(id);
+    checkIfRev(ifRev, false);
+    const op = this.#nextOp();
+    const at = this.#options.clock.now();
+    const row = await this.#write(id, op, (current) => {
+      checkRev(id, current, ifRev);
+      if (!current?.entry) return { already: undefined };
+      return {
+        write: { id, rev: current.rev + 1, op, prior: priorOf(current), at, purgeAt: at + DEFAULTS.tombstoneMs },
+      };
+    });
+    return row !== undefined;
+  }
+
+  import(entries: Iterable<T> | AsyncIterable<T>): AsyncIterable<ImportResult> {
+    return importAll(entries, (entry) => this.put(entry));
+  }
+
+  async *export(): AsyncGenerator<Stored<T>> {
+    let count = 0;
+    for (const row of this.#state.rows.values()) {
+      if (!row.entry) continue;
+      yield storedOf<T>(row);
+      if (++count % EXPORT_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  changes({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterable<Change<T>> {
+    return this.#feed.subscribe(signal);
+  }
+
+  async verify({ repair = false }: { repair?: boolean | undefined } = {}): Promise<VerifyReport> {
+    const open = this.#open;
+    if (!open || this.#closing) throw closed();
+    const { clock } = this.#options;
+    const surroundings = { state: this.#state, text: this.#text, store: open.store, clock };
+    let result: VerifyReport;
+    try {
+      result = await verify(surroundings, { repair, signal: this.#verifying.signal });
+    } catch (cause) {
+      if (this.#closing) throw closed();
+      throw new KbError('KB_STORE_FAILED', 'the store could not be compared with memory', { cause });
+    }
+    if (result.ok) this.#lastVerifiedAt = new Date(clock.now()).toISOString();
+    return result;
+  }
+
+  stats(): KbStats {
+    return {
+      entries: this.#state.live,
+      tombstones: this.#state.rows.size - this.#state.live,
+      tags: this.#state.tags.size,
+      categories: this.#state.categories.size,
+      writes: this.#writes,
+      conflicts: this.#open?.writer.conflicts ?? 0,
+      pending: this.#open?.writer.pending ?? 0,
+      inDoubt: this.#open?.writer.inDoubt ?? 0,
+      queries: this.#queries,
+      quarantined: this.#poisoned.size,
+    };
+  }
+
+  health(): KbHealth {
+    return {
+      ...this.#reported,
+      entries: this.#state.live,
+      inDoubt: this.#open?.writer.inDoubt ?? 0,
+      quarantined: this.#poisoned.size,
+      textIndex: this.#text.progress,
+      lastVerifiedAt: this.#lastVerifiedAt,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#verifying.abort(closed());
+    await this.#open?.writer.close();
+    this.#text.stop();
+    await this.#open?.store.close();
+    this.#feed.close();
+    this.#setState('closed');
+    this.#emit({ type: 'kb.closed', store: this.#options.store.name });
+  }
+
+  #accept(given: T): T {
+    const entry = canonical(given, this.#options.maxEntryBytes);
+    const poisoned = this.#poisoned.get(entry.id);
+    if (poisoned !== undefined) {
+      const message = `what is stored as '${entry.id}' can't be read (${poisoned}) and is not written over: repair or remove it in the store`;
+      throw new KbError('KB_STORE_FAILED', message, { id: entry.id });
+    }
+    return entry;
+  }
+
+  #rowOf(entry: T, current: Row | undefined, op: string): Row {
+    const row: Row = {
+      id: entry.id,
+      rev: (current?.rev ?? 0) + 1,
+      op,
+      prior: priorOf(current),
+      at: this.#options.clock.now(),
+      entry,
+    };
+    const over = this.#open?.store.oversize?.(row);
+    if (over) throw tooLarge(entry.id, over.bytes, over.maxBytes);
+    return row;
+  }
+
+  async #write(
+    id: string,
+    op: string,
+    plan: (current: Row | undefined) => Plan | Promise<Plan>,
+  ): Promise<Row | undefined> {
+    if (!this.#open || this.#closing) throw closed();
+    const row = await this.#open.writer.write(id, op, plan);
+    if (row) this.#writes++;
+    return row;
+  }
+
+  #apply(row: Row): void {
+    if (this.#poisoned.size > 0) this.#poisoned.delete(row.id);
+    this.#changed(this.#state.apply(row, this.#options.clock.now()));
+  }
+
+  #changed(replacement: Replacement | undefined): void {
+    if (!replacement) return;
+    this.#text.apply(replacement);
+    if (this.#feed.isIdle) return;
+    const { id, before, after } = replacement;
+    if (after) this.#feed.publish({ type: 'put', id, rev: after.rev, stored: storedOf<T>(after) });
+    else if (before) this.#feed.publish({ type: 'delete', id, rev: before.rev + 1 });
+  }
+
+  #hear(change: StoreHealth): void {
+    const before = this.#reported.state;
+    this.#reported = report(this.#reported, change);
+    const to = this.#reported.state;
+    if (to !== before)
+      this.#emit({ type: 'kb.health-changed', from: before, to, reason: this.#reported.cause?.message });
+  }
+
+  #setState(state: KbState): void {
+    const from = this.#reported.state;
+    this.#reported = { ...this.#reported, state };
+    if (from !== state) this.#emit({ type: 'kb.health-changed', from, to: state });
+  }
+}
+
+function checkIfRev(ifRev: unknown, mayBeAbsent: boolean): void {
+  if (ifRev === undefined || (mayBeAbsent && ifRev === 'absent')) return;
+  if (!Number.isSafeInteger(ifRev) || (ifRev as number) < 1) {
+    throw bad('ifRev', `be a revision, a whole number from 1${mayBeAbsent ? ", or 'absent'" : ''}`, ifRev);
+  }
+}
+
+/** @throws KbError `KB_CONFLICT` when what is stored is not what was asked for. */
+function checkRev(id: string, current: Row | undefined, ifRev: number | 'absent' | undefined): void {
+  if (ifRev === undefined) return;
+  const live = current?.entry ? current : undefined;
+  if (ifRev === 'absent' ? live === undefined : live?.rev === ifRev) return;
+  const is = live ? `is at revision ${live.rev}` : 'does not exist';
+  throw new KbError('KB_CONFLICT', `'${id}' ${is}, not ${ifRev === 'absent' ? 'absent' : `at revision ${ifRev}`}`, {
+    id,
+    current: live && storedOf(live),
+  });
+}
+
+/** The result of `op`, told from the row that it made or that followed it. */
+function alreadyWritten<T extends Entry>(current: Row | undefined, op: string, entry: T): Stored<T> | undefined {
+  if (!current) return undefined;
+  if (current.op === op && current.entry) return storedOf<T>(current);
+  const back = current.prior?.indexOf(op) ?? -1;
+  return back < 0 ? undefined : storedOf<T>({ id: entry.id, rev: current.rev - back - 1, op, at: current.at, entry });
+}
+
+function closed(): KbError {
+  return new KbError('KB_CLOSED', 'the knowledge base is closed: open another');
+}
