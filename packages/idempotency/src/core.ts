@@ -1,0 +1,292 @@
+import { randomBytes } from 'node:crypto';
+import { createEmitter } from '@holdfast/observe';
+import type { Call, Counts, End, Tower } from './call.js';
+import { callStore, isThenable } from './deadline.js';
+import { IdempotencyError } from './errors.js';
+import type { IdempotencyEvent } from './events.js';
+import { Claimant, Flight, replay, type SentClaim, sendClaim, timeLeft } from './flight.js';
+import type { Idempotency, Outcome, Snapshot, Stats } from './idempotency.js';
+import { encodeKey, type Key, readableKey } from './key.js';
+import type { Operation } from './operation.js';
+import { duration, type RunOptions, type Settings, wait } from './options.js';
+import { busyError, closedError, reusedError } from './refusals.js';
+import type { Deadline, KeySnapshot, MaybePromise, OpenStore, Store } from './store.js';
+import { decodeValue } from './value.js';
+
+/** The one implementation of {@link Idempotency}. */
+export class Core implements Idempotency, Tower {
+  readonly settings: Settings;
+  readonly counts: Counts = {
+    hits: 0,
+    runs: 0,
+    joins: 0,
+    failures: 0,
+    takeovers: 0,
+    lost: 0,
+    bypassed: 0,
+    busy: 0,
+    storeErrors: 0,
+  };
+  readonly #store: Store;
+  /** The newest flight of each key; a lane's older ones are reached through it. */
+  readonly #flights = new Map<string, Flight>();
+  readonly #leaving = new AbortController();
+  readonly #publish: (event: IdempotencyEvent) => void;
+  readonly #prefix = randomBytes(9).toString('base64url');
+  #sequence = 0;
+  #opened: OpenStore | undefined;
+  #opening: Promise<OpenStore> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(settings: Settings, store: Store) {
+    this.settings = settings;
+    this.#store = store;
+    this.#publish = createEmitter('idempotency', settings.onEvent);
+  }
+
+  run<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<T> {
+    const outcome = this.#enter(key, fn as Call['fn'], options as RunOptions | undefined);
+    return isThenable(outcome)
+      ? outcome.then(({ value }) => value as T)
+      : Promise.resolve(outcome.value as T);
+  }
+
+  execute<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<Outcome<T>> {
+    const outcome = this.#enter(key, fn as Call['fn'], options as RunOptions | undefined);
+    return (isThenable(outcome) ? outcome : Promise.resolve(outcome)) as Promise<Outcome<T>>;
+  }
+
+  /** At once when the store answers at once, which makes a replay from memory cost about a map lookup. */
+  #enter(key: Key, fn: Call['fn'], options: RunOptions | undefined): MaybePromise<Outcome<unknown>> {
+    try {
+      const call = this.#callOf(key, fn, options);
+      if (this.#opened === undefined || this.#flights.has(call.key)) return this.#wait(call);
+      const sent = sendClaim(this, this.#opened, call, new Claimant(this, call));
+      if (!isThenable(sent.answer) && sent.answer.verdict === 'done') return outcomeOf(replay(this, call, sent.answer, false));
+      return this.#wait(call, this.#launch(call, undefined, sent));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #callOf(key: Key, fn: Call['fn'], options: RunOptions | undefined): Call {
+    if (this.#closed) throw closedError();
+    if (typeof fn !== 'function')
+      throw new IdempotencyError('IDEMPOTENCY_INVALID_OPTION', 'run and execute need a function to run');
+    const { text, lane, state } = encodeKey(key);
+    const { settings } = this;
+    const ttlMs = options?.ttlMs === undefined ? settings.ttlMs : duration('ttlMs', options.ttlMs);
+    return {
+      key: text,
+      state: lane ? state : (options?.fingerprint ?? ''),
+      lane,
+      fn,
+      retain: options?.retain,
+      signal: options?.signal,
+      ttlMs: lane ? Math.max(ttlMs, lane.windowMs, lane.late?.ms ?? 0) : ttlMs,
+      waitMs: options?.waitMs === undefined ? settings.waitMs : wait(options.waitMs),
+      arrivedAt: settings.clock.monotonic(),
+    };
+  }
+
+  #launch(call: Call, before: Flight | undefined, first?: SentClaim): Flight {
+    const flight = new Flight(this, call, before, first);
+    this.#flights.set(call.key, flight);
+    void flight.cleared.then(() => {
+      if (this.#flights.get(call.key) === flight) this.#flights.delete(call.key);
+    });
+    return flight;
+  }
+
+  async #wait(call: Call, launched?: Flight): Promise<Outcome<unknown>> {
+    let own = launched;
+    for (;;) {
+      const present = own ?? this.#flights.get(call.key);
+      if (present && !own && call.lane === undefined && clashes(present.call.state, call.state))
+        throw this.refused(call, reusedError(call));
+      const joins = !own && present && (call.lane === undefined || present.call.state === call.state);
+      const flight = joins ? present : (own ?? this.#launch(call, present));
+      const end = joins ? await this.#join(flight, call) : await flight.ended;
+      own = undefined;
+      switch (end.end) {
+        case 'value':
+          return joins ? this.#joined(call, end) : outcomeOf(end);
+        case 'error':
+          throw end.error;
+        case 'lost':
+        case 'left':
+          if (!joins) throw this.#told(call, end.error);
+          if (timeLeft(this, call) <= 0 || this.#closed) throw this.refused(call, busyError(call, 1_000));
+      }
+    }
+  }
+
+  /** The flight's end, or `left` when this call's own patience ends first. */
+  async #join(flight: Flight, call: Call): Promise<End> {
+    const { signal } = call;
+    signal?.throwIfAborted();
+    const left = timeLeft(this, call);
+    if (left <= 0) throw this.refused(call, busyError(call, 1_000));
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        cancel();
+        reject(signal?.reason);
+      };
+      const cancel = this.settings.clock.schedule(left, () => {
+        signal?.removeEventListener('abort', leave);
+        reject(this.refused(call, busyError(call, 1_000)));
+      });
+      signal?.addEventListener('abort', leave, { once: true });
+      void flight.ended.then((end) => {
+        cancel();
+        signal?.removeEventListener('abort', leave);
+        resolve(end);
+      });
+    });
+  }
+
+  #joined(call: Call, end: End & { end: 'value' }): Outcome<unknown> {
+    const value = end.encoded === undefined ? end.value : decodeValue(end.encoded);
+    if (end.via === 'replayed') {
+      this.counts.hits++;
+      return { ...outcomeOf(end), value };
+    }
+    this.counts.joins++;
+    const waitedMs = Math.round(this.settings.clock.monotonic() - call.arrivedAt);
+    this.emit({ type: 'call.joined', key: readableKey(call.key), waitedMs });
+    return { value, via: 'joined', attempt: end.attempt, ageMs: end.ageMs };
+  }
+
+  #told(call: Call, error: unknown): unknown {
+    if (!(error instanceof IdempotencyError) || error.code === 'IDEMPOTENCY_LEASE_LOST') return error;
+    return this.refused(call, error);
+  }
+
+  refused(call: Call, error: IdempotencyError): IdempotencyError {
+    if (error.code === 'IDEMPOTENCY_BUSY') this.counts.busy++;
+    const waitedMs = Math.round(this.settings.clock.monotonic() - call.arrivedAt);
+    this.emit({ type: 'call.refused', key: readableKey(call.key), code: error.code, waitedMs });
+    return error;
+  }
+
+  get leaving(): AbortSignal {
+    return this.#leaving.signal;
+  }
+
+  emit(event: IdempotencyEvent): void {
+    this.#publish(event);
+  }
+
+  random(): number {
+    return this.settings.random();
+  }
+
+  nextToken(): string {
+    return `${this.#prefix}.${(++this.#sequence).toString(36)}`;
+  }
+
+  nextId(): string {
+    return `${this.#prefix}-${(++this.#sequence).toString(36)}`;
+  }
+
+  /** The open store, opening it if need be; a failure to open is not remembered. */
+  store(): MaybePromise<OpenStore> {
+    if (this.#opened) return this.#opened;
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<OpenStore> {
+    const { namespace, clock, storeTimeoutMs } = this.settings;
+    // The store bounds its opening itself: it may have to watch a predecessor's directory for a while.
+    const context = { namespace, clock, storeTimeoutMs, emit: (event: IdempotencyEvent) => this.emit(event) };
+    this.#opened = await this.#store.open(context);
+    this.emit({ type: 'store.opened', store: this.#store.name, namespace });
+    return this.#opened;
+  }
+
+  storeFailed(operation: string, error: unknown): void {
+    this.counts.storeErrors++;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.emit({ type: 'store.failed', store: this.#store.name, operation, reason });
+  }
+
+  ready(): Promise<void> {
+    return this.#ask('ping', (store, deadline) => store.ping(deadline));
+  }
+
+  async peek(key: Key): Promise<Snapshot | undefined> {
+    const { text, lane } = encodeKey(key);
+    const found = await this.#ask('peek', (store, deadline) => store.peek(text, deadline));
+    return found && snapshot(found, lane !== undefined);
+  }
+
+  async forget(key: Key): Promise<boolean> {
+    const { text } = encodeKey(key);
+    return this.#ask('forget', (store, deadline) => store.forget(text, deadline));
+  }
+
+  async #ask<T>(operation: string, call: (store: OpenStore, deadline: Deadline) => MaybePromise<T>): Promise<T> {
+    if (this.#closed) throw closedError();
+    const { storeTimeoutMs, clock } = this.settings;
+    try {
+      const store = await this.store();
+      return await callStore(operation, storeTimeoutMs, clock, (deadline) => call(store, deadline));
+    } catch (error) {
+      this.storeFailed(operation, error);
+      throw error;
+    }
+  }
+
+  stats(): Stats {
+    const store = this.#opened?.stats();
+    return {
+      ...this.counts,
+      entries: store ? store.entries : 0,
+      inFlight: store?.inFlight ?? this.#flights.size,
+      bytes: store ? store.bytes : 0,
+      evicted: store?.evicted ?? 0,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    this.#leaving.abort(closedError());
+    await this.#opening?.catch(() => undefined);
+    while (this.#flights.size > 0) await Promise.all([...this.#flights.values()].map((flight) => flight.cleared));
+    await this.#opened?.close();
+    this.emit({ type: 'store.closed', store: this.#store.name });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function outcomeOf({ value, via, attempt, ageMs }: End & { end: 'value' }): Outcome<unknown> {
+  return { value, via, attempt, ageMs };
+}
+
+/** Two fingerprints that contradict each other; a call without one matches any. */
+function clashes(running: string, asked: string): boolean {
+  return running !== asked && running !== '' && asked !== '';
+}
+
+function snapshot(found: KeySnapshot, lane: boolean): Snapshot {
+  const { run, last, now } = found;
+  return {
+    status: run ? (now < run.until ? 'running' : 'interrupted') : 'settled',
+    attempt: run?.attempt ?? last?.attempt ?? 0,
+    id: run?.id,
+    steps: run?.steps.map((step) => step[0]) ?? [],
+    value: last && decodeValue(last.value),
+    state: lane ? (run?.state ?? last?.state) : undefined,
+    expiresInMs: found.expiresAt - now,
+  };
+}

@@ -1,0 +1,81 @@
+import type { Clock } from '@holdfast/clock';
+import { IdempotencyError } from './errors.js';
+import type { Deadline, MaybePromise } from './store.js';
+
+/** A store that did not answer in time. It may have done what it was asked. */
+function timedOut(operation: string, ms: number): IdempotencyError {
+  return new IdempotencyError('IDEMPOTENCY_STORE_FAILED', `the store did not answer ${operation} within ${ms} ms`, {
+    operation,
+  });
+}
+
+class LazyDeadline implements Deadline {
+  #controller: AbortController | undefined;
+  #reason: unknown;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  expire(reason: unknown): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}
+
+/** Whether `value` is a promise of any realm. */
+export function isThenable<T>(value: MaybePromise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/**
+ * Calls the store; what it gives at once is returned as it is. A promise is bounded by `ms`, after which it rejects
+ * `IDEMPOTENCY_STORE_FAILED` and the deadline's signal aborts. Every failure of a store comes out as that code.
+ */
+export function callStore<T>(
+  operation: string,
+  ms: number,
+  clock: Clock,
+  call: (deadline: Deadline) => MaybePromise<T>,
+): MaybePromise<T> {
+  const deadline = new LazyDeadline();
+  let answer: MaybePromise<T>;
+  try {
+    answer = call(deadline);
+  } catch (error) {
+    throw storeFailure(operation, error);
+  }
+  if (!isThenable(answer)) return answer;
+  const pending = answer;
+  return new Promise<T>((resolve, reject) => {
+    const cancel = clock.schedule(ms, () => {
+      const error = timedOut(operation, ms);
+      reject(error);
+      deadline.expire(error);
+    });
+    pending.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(storeFailure(operation, error));
+      },
+    );
+  });
+}
+
+/** A driver's error as this package's. */
+export function storeFailure(operation: string, cause: unknown): IdempotencyError {
+  if (cause instanceof IdempotencyError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new IdempotencyError(
+    'IDEMPOTENCY_STORE_FAILED',
+    `the store failed at ${operation}: ${reason}`,
+    { operation },
+    { cause },
+  );
+}

@@ -1,0 +1,102 @@
+import type { Clock } from '@holdfast/clock';
+import type { ClaimRequest, Delivered, KeyRecord, ReplayReason, Run, RunReason, Step } from './decide.js';
+import type { IdempotencyEvent } from './events.js';
+import type { EncodedValue } from './value.js';
+
+/** A value now or later. The memory store answers at once, so that a replay costs no turn of the event loop. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** When an operation on a store must have ended. */
+export interface Deadline {
+  /** Aborts when the time is up. Made on first use. */
+  readonly signal: AbortSignal;
+}
+
+/** What a store answers to a claim. */
+export type Claim =
+  | {
+      readonly verdict: 'mine';
+      readonly id: string;
+      readonly attempt: number;
+      readonly steps: readonly Step[];
+      readonly reason: RunReason;
+    }
+  | { readonly verdict: 'busy'; readonly leftMs: number }
+  | {
+      readonly verdict: 'done';
+      readonly value: EncodedValue;
+      readonly attempt: number;
+      readonly ageMs: number;
+      readonly reason: ReplayReason;
+    }
+  | { readonly verdict: 'reused' };
+
+/** What `peek` shows of a key. */
+export interface KeySnapshot {
+  readonly run: Run | undefined;
+  readonly last: Delivered | undefined;
+  readonly older: readonly Delivered[] | undefined;
+  /** The store's own time, in the unit of the times in the snapshot. */
+  readonly now: number;
+  readonly expiresAt: number;
+}
+
+/** Counts of a store. */
+export interface StoreStats {
+  /** Keys held, or undefined when counting would cost a query. */
+  readonly entries: number | undefined;
+  /** Claimed and not yet settled or released. */
+  readonly inFlight: number | undefined;
+  readonly bytes: number | undefined;
+  /** Keys dropped before they expired, for want of room. */
+  readonly evicted: number;
+}
+
+/** What a store is opened with. */
+export interface StoreContext {
+  /** Keeps the keys of several `createIdempotency` on one store apart; the memory and file stores bound each by itself. */
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly storeTimeoutMs: number;
+  readonly emit: (event: IdempotencyEvent) => void;
+}
+
+/** Where claims live. Made by `memoryStore`, `fileStore` or `mongoStore`; a store of your own passes the conformance cases of `./testing`. */
+export interface Store {
+  /** For messages: `memory`, `file` or `mongodb`. */
+  readonly name: string;
+  /** Reaches the store. Called again after it rejected. */
+  open(context: StoreContext): MaybePromise<OpenStore>;
+}
+
+/**
+ * A driver. There is no `get` and no `set`: the only entry is an atomic {@link OpenStore.claim}, so that check-then-set can't be
+ * written. Whoever does not hold the token of the present run is refused (`false`) by renew, settle, release and step.
+ */
+export interface OpenStore {
+  /** Atomic across everybody who uses the store. The same token again is answered `mine`, so a lost answer can be asked for again. */
+  claim(key: string, request: ClaimRequest, deadline: Deadline): MaybePromise<Claim>;
+  renew(key: string, token: string, leaseMs: number, keepMs: number, deadline: Deadline): MaybePromise<boolean>;
+  settle(
+    key: string,
+    token: string,
+    value: EncodedValue,
+    ttlMs: number,
+    deadline: Deadline,
+  ): MaybePromise<boolean>;
+  /** Ends the lease and keeps id and steps for `keepMs`. */
+  release(key: string, token: string, keepMs: number, deadline: Deadline): MaybePromise<boolean>;
+  step(key: string, token: string, name: string, value: EncodedValue, deadline: Deadline): MaybePromise<boolean>;
+  peek(key: string, deadline: Deadline): MaybePromise<KeySnapshot | undefined>;
+  /** Removes the key whatever its state; a run in flight loses its lease. */
+  forget(key: string, deadline: Deadline): MaybePromise<boolean>;
+  stats(): StoreStats;
+  /** Rejects when the store can't be reached now. */
+  ping(deadline: Deadline): MaybePromise<void>;
+  close(): MaybePromise<void>;
+}
+
+/** A snapshot of `record`, unless it has expired. */
+export function snapshotOf(record: KeyRecord | undefined, now: number): KeySnapshot | undefined {
+  return record && now < record.expiresAt ? { ...record, now } : undefined;
+}
