@@ -1,11 +1,13 @@
 import { sleep } from '@holdfast/backoff';
 import { createEmitter } from '@holdfast/observe';
-import { FileLockError, ioError } from './errors.js';
+import { refuseDeadlock } from './deadlock.js';
+import type { FileLockError } from './errors.js';
+import { ioError, timeoutError } from './errors.js';
 import type { FileLockEvent } from './events.js';
 import type { Hold } from './hold.js';
 import { holdLock } from './hold.js';
 import type { Holder } from './identity.js';
-import { describeHolder, holderOf, mintName, prove } from './identity.js';
+import { holderOf, mintName, prove } from './identity.js';
 import { lookAt } from './inspect.js';
 import type { LockFs } from './lock-fs.js';
 import { nodeLockFs, runToEnd } from './lock-fs.js';
@@ -28,7 +30,8 @@ import { resolveTarget } from './target.js';
  *
  * @param path the file to lock; relative paths and symlinks are resolved first, so that each file has one lock
  * @throws FILE_LOCK_INVALID_OPTION synchronously
- * @returns rejects FILE_LOCK_TIMEOUT (with `holder`), FILE_LOCK_IO, or with `signal.reason`
+ * @returns rejects FILE_LOCK_TIMEOUT (with `holder`), FILE_LOCK_IO, FILE_LOCK_DEADLOCK (inside a callback that holds it),
+ * or with `signal.reason`
  * @example
  * await using hold = await acquire('state.json', { timeoutMs: 5_000 });
  * await hold.commit(JSON.stringify(next));
@@ -40,7 +43,14 @@ export function acquire(path: string, options?: AcquireOptions): Promise<Hold> {
 
 async function contend(path: string, settings: AcquireSettings): Promise<Hold> {
   settings.signal?.throwIfAborted();
-  const contender = new Contender(resolveTarget(path), settings);
+  return contendFor(resolveTarget(path), settings);
+}
+
+/** {@link acquire} for a target that has been resolved. */
+export async function contendFor(target: Target, settings: AcquireSettings): Promise<Hold> {
+  settings.signal?.throwIfAborted();
+  refuseDeadlock(target);
+  const contender = new Contender(target, settings);
   try {
     return await contender.wait();
   } catch (error) {
@@ -56,7 +66,7 @@ const LOOK_AGAIN_MS = { least: 5, spread: 20 };
 const RACE_AGAIN_MS = 1;
 
 /** The lock changed hands while it was looked at. */
-const UNKNOWN: Holder = { pid: undefined, host: undefined, proof: 'unproven' };
+export const UNKNOWN: Holder = { pid: undefined, host: undefined, proof: 'unproven' };
 
 class Contender {
   readonly place: Place;
@@ -168,10 +178,7 @@ class Contender {
   }
 
   #timeout(holder: Holder): FileLockError {
-    const path = this.#target.file;
-    const waitedMs = this.#waitedMs();
-    const message = `${path} is locked by ${describeHolder(holder)}; gave up after ${Math.round(waitedMs)} ms. Try again later, or raise timeoutMs (${this.#settings.timeoutMs}).`;
-    return new FileLockError('FILE_LOCK_TIMEOUT', message, { path, holder, waitedMs });
+    return timeoutError(this.#target.file, holder, this.#waitedMs(), this.#settings.timeoutMs);
   }
 
   #waitedMs(): number {

@@ -1,10 +1,14 @@
 import type { Holder } from './identity.js';
+import { describeHolder } from './identity.js';
 
 /** What can go wrong, as a stable code to branch on. */
 export type FileLockErrorCode =
   | 'FILE_LOCK_TIMEOUT'
   | 'FILE_LOCK_LOST'
   | 'FILE_LOCK_RELEASED'
+  | 'FILE_LOCK_STALE_VERSION'
+  | 'FILE_LOCK_DEADLOCK'
+  | 'FILE_LOCK_INVALID_DATA'
   | 'FILE_LOCK_IO'
   | 'FILE_LOCK_INVALID_OPTION';
 
@@ -16,6 +20,8 @@ export interface FileLockErrorFacts {
   holder?: Holder | undefined;
   /** How long the caller waited, milliseconds. */
   waitedMs?: number | undefined;
+  /** The version that the file has now, for FILE_LOCK_STALE_VERSION. */
+  version?: string | undefined;
   cause?: unknown;
 }
 
@@ -31,6 +37,7 @@ export class FileLockError extends Error {
   readonly path: string | undefined;
   readonly holder: Holder | undefined;
   readonly waitedMs: number | undefined;
+  readonly version: string | undefined;
 
   constructor(code: FileLockErrorCode, message: string, facts: FileLockErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -38,6 +45,7 @@ export class FileLockError extends Error {
     this.path = facts.path;
     this.holder = facts.holder;
     this.waitedMs = facts.waitedMs;
+    this.version = facts.version;
     Object.defineProperty(this, BRAND, { value: true });
   }
 }
@@ -64,4 +72,9 @@ export function lostError(path: string, cause?: unknown): FileLockError {
 
 export function ioError(path: string, what: string, cause: unknown): FileLockError {
   return new FileLockError('FILE_LOCK_IO', `could not ${what} ${path}: ${(cause as Error).message}`, { path, cause });
+}
+
+export function timeoutError(path: string, holder: Holder, waitedMs: number, timeoutMs: number): FileLockError {
+  const message = `${path} is locked by ${describeHolder(holder)}; gave up after ${Math.round(waitedMs)} ms. Try again later, or raise timeoutMs (${timeoutMs}).`;
+  return new FileLockError('FILE_LOCK_TIMEOUT', message, { path, holder, waitedMs });
 }

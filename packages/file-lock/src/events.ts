@@ -11,5 +11,7 @@ export type FileLockEvent =
   /** My hold was taken by somebody else. Its `signal` has aborted. */
   | { type: 'lock.lost'; path: string }
   | { type: 'lock.released'; path: string; heldMs: number }
+  /** Somebody who takes no lock has changed the file while an update of it was under way. */
+  | { type: 'file.changed-outside'; path: string }
   /** The file system can't sync a directory; said once a directory. The rename itself is done. */
   | { type: 'directory.unsynced'; path: string; code: string };

@@ -89,7 +89,8 @@ function guarded(done: Callback, call: () => { mtime: Date }): void {
   try {
     stat = call();
   } catch (error) {
-    return done(error as Error);
+    done(error as Error);
+    return;
   }
   done(null, stat);
 }

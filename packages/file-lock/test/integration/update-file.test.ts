@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runNode, tempDir } from '@holdfast/testkit';
+import { describe, expect, it } from 'vitest';
+import { updateFile } from '../../src/index.js';
+
+const APPENDER = new URL('../fixtures/append-lines.ts', import.meta.url);
+
+describe('updateFile', () => {
+  it('loses none of 16 processes x 50 updates, and gives each its own token [P1]', async () => {
+    await using dir = await tempDir();
+    const file = join(dir.path, 'f');
+    const children = Array.from({ length: 16 }, (_, n) => runNode(APPENDER, { args: [file, `p${n}`, '50'] }));
+    for (const child of children) expect(await child.exited, child.stderr).toEqual({ code: 0, signal: null });
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    expect(lines).toHaveLength(800);
+    expect(new Set(lines).size).toBe(800);
+    const tokens = children.flatMap((child) =>
+      [...child.stdout.matchAll(/acked \S+ \d+ (\d+)/g)].map((m) => Number(m[1])),
+    );
+    expect(new Set(tokens).size).toBe(800);
+  });
+
+  it('loses none of 100 updates queued in one process and shares one lock among them [P2]', async () => {
+    await using dir = await tempDir();
+    const file = join(dir.path, 'f');
+    const results = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => updateFile(file, (text) => `${text ?? ''}${n}\n`)),
+    );
+    expect((await readFile(file, 'utf8')).trimEnd().split('\n').map(Number)).toEqual(
+      Array.from({ length: 100 }, (_, n) => n),
+    );
+    expect(new Set(results.map((result) => result.token)).size).toBe(1);
+  });
+});
