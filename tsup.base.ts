@@ -15,7 +15,7 @@ export function packageBuild(entry: string[], overrides: Options = {}): Options 
     sourcemap: true,
     clean: true,
     tsconfig: 'tsconfig.build.json',
-    dts: { resolve: true },
+    dts: { resolve: [/^@holdfast\/(journal|clock|backoff|observe)$/] },
     ...overrides,
   };
 }
