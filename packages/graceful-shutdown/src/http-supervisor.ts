@@ -169,11 +169,14 @@ export function superviseHttp(
         if (decision.do === 'reject-head' && socket.writable && (!layered || 'encrypted' in socket))
           socket.write(BARE_408);
         socket.end();
-        return ended(tracked, now, FIN_GRACE_MS);
+        ended(tracked, now, FIN_GRACE_MS);
+        return;
       case 'answer-408':
-        return answer408(tracked);
+        answer408(tracked);
+        return;
       case 'say-goodbye':
-        return sayGoodbye(tracked, now);
+        sayGoodbye(tracked, now);
+        return;
       case 'cut':
         if (decision.why !== 'closing') {
           const inFlight = 'open' in tracked.state ? tracked.state.open : 0;
@@ -219,10 +222,10 @@ export function superviseHttp(
     emit({ type: 'stream.told_goodbye', component: name, kind: webSocket ? 'websocket' : 'event-stream' });
     if (webSocket) {
       if (tracked.socket.writable) tracked.socket.end(GOING_AWAY);
-      return ended(tracked, now, GOODBYE_GRACE_MS);
+    } else {
+      tracked.newest!.response.end(LAST_EVENT);
+      tracked.socket.end();
     }
-    tracked.newest!.response.end(LAST_EVENT);
-    tracked.socket.end();
     ended(tracked, now, GOODBYE_GRACE_MS);
   };
 
@@ -263,9 +266,9 @@ export function superviseHttp(
       for (const { state } of connections.values()) if ('open' in state) open += state.open;
       return open;
     },
-    drain(order: DrainOrder) {
+    async drain(order: DrainOrder) {
       // First stop accepting, then announce: a client told to reconnect must not find a listener about to vanish.
-      closeListener(server);
+      await closeListener(server, clock);
       return new Promise((resolve) => {
         const result: DrainResult = {
           timedOut: false,

@@ -99,7 +99,7 @@ export interface Lifecycle extends AsyncDisposable {
    * `LIFECYCLE_CYCLE` or `LIFECYCLE_UNKNOWN_COMPONENT` before anything was started, `LIFECYCLE_STOPPING` when shut down meanwhile.
    */
   start(): Promise<void>;
-  /** Drains and stops; the listener is closed in this very call unless `readinessDelayMs` is set. Later calls join the first. */
+  /** Drains and stops, beginning in this very call. Later calls join the first. */
   shutdown(reason?: string): Promise<ShutdownReport>;
   /** The state of the whole and of every component. */
   health(): Health;
@@ -259,7 +259,7 @@ export function createLifecycle(options: LifecycleOptions = {}): Lifecycle {
     };
   };
 
-  /** Runs without a pause up to the first await: the listener is closed when `shutdown` returns. */
+  /** Runs without a pause up to the first await: the listener is being closed when `shutdown` returns. */
   const shutDown = async (reason: string): Promise<ShutdownReport> => {
     const beganMs = clock.monotonic();
     emit({ type: 'lifecycle.shutdown_requested', reason });

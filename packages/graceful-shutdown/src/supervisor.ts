@@ -2,6 +2,7 @@ import type http from 'node:http';
 import type http2 from 'node:http2';
 import type https from 'node:https';
 import net from 'node:net';
+import type { Clock } from '@holdfast/clock';
 
 /** An HTTP/1 server. */
 export type HttpServer = (http.Server | https.Server) & { maxConnections?: number };
@@ -31,7 +32,7 @@ export interface DrainResult {
 export interface Supervisor {
   /** From now on responses say `Connection: close` (HTTP/1). */
   announce(): void;
-  /** Stops accepting, in this very call, and resolves when every connection is closed, at the latest at the deadline. */
+  /** Stops accepting, beginning in this very call, and resolves when every connection is closed, at the latest at the deadline. */
   drain(order: DrainOrder): Promise<DrainResult>;
   connections(): number;
   inFlight(): number;
@@ -39,13 +40,59 @@ export interface Supervisor {
   detach(): void;
 }
 
+/** How long connections that the kernel has queued may take to be accepted before the listener closes. Choice. */
+const EMPTY_QUEUE_MS = 100;
+
 /**
- * Stops accepting with the close of `net` only. `http.Server.close` would also close idle connections at once, on which a
- * client may be writing a request this very moment, and would stop the check of request timeouts.
+ * Stops accepting, and resolves when the listener is closed. Closing it resets every connection that the kernel has queued
+ * and node has not accepted yet, whose client may have sent its request. So the queue is first shut at the back (listen
+ * again with the smallest backlog: the kernel then leaves new clients waiting for their handshake, and refuses them after
+ * the close), then emptied: node accepts one connection in each turn of the event loop, a turn that brings none has seen it
+ * empty. Where the backlog can't be shrunk (a cluster worker), it closes in this very call.
+ *
+ * It is the close of `net` only. `http.Server.close` would also close idle connections at once, on which a client may be
+ * writing a request this very moment, and would stop the check of request timeouts.
  */
-export function closeListener(server: net.Server): void {
-  if (server.listening) net.Server.prototype.close.call(server);
-  // The checker's timer holds no process, but it would hold the server.
+export function closeListener(server: net.Server, clock: Clock): Promise<void> {
+  stopCheckerAtClose(server);
+  const close = (): void => {
+    if (server.listening) net.Server.prototype.close.call(server);
+  };
+  if (!server.listening || !shrinkBacklog(server)) {
+    close();
+    return Promise.resolve();
+  }
+  const until = clock.monotonic() + EMPTY_QUEUE_MS;
+  let accepted = true;
+  const onConnection = (): void => {
+    accepted = true;
+  };
+  server.on('connection', onConnection);
+  return new Promise((resolve) => {
+    const turn = (): void => {
+      if (accepted && clock.monotonic() < until) {
+        accepted = false;
+        return void setImmediate(turn);
+      }
+      server.removeListener('connection', onConnection);
+      close();
+      resolve();
+    };
+    setImmediate(turn);
+  });
+}
+
+function shrinkBacklog(server: net.Server): boolean {
+  const handle = (server as unknown as { _handle?: { listen?: (backlog: number) => number } | null })._handle;
+  try {
+    return handle?.listen?.(0) === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** The checker's timer holds no process, but it would hold the server. */
+function stopCheckerAtClose(server: net.Server): void {
   for (const symbol of Object.getOwnPropertySymbols(server)) {
     if (symbol.description !== 'http.server.connectionsCheckingInterval') continue;
     const timer = (server as unknown as Record<symbol, NodeJS.Timeout | undefined>)[symbol];
