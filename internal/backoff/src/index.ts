@@ -18,7 +18,11 @@ export function backoffMs(backoff: Backoff, attempt: number, random: () => numbe
 }
 
 /** Resolves after `ms` on `clock`; rejects with `signal.reason` if `signal` aborts first. Leaves no listener or timer. */
-export function sleep(ms: number, clock: Clock, options: { signal?: AbortSignal | undefined; ref?: boolean } = {}): Promise<void> {
+export function sleep(
+  ms: number,
+  clock: Clock,
+  options: { signal?: AbortSignal | undefined; ref?: boolean } = {},
+): Promise<void> {
   const { signal } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { createWhole, syncNames, type Workplace } from './context.js';
 import { JournalError } from './errors.js';
 import { codeOf, makeDirectory, syncDirectory, writeFully } from './file-system.js';
-import { seedOf } from './frame.js';
 import { checkHeader, endingOf, endLine } from './header.js';
 import { logName, planFiles, snapshotName } from './layout.js';
 import { readRange, Slicer, scanFile } from './read-file.js';

@@ -17,6 +17,7 @@ import type { Contest, Observation } from './protocol.js';
 import { beginAcquire, beginRelease, decideAcquire, decideRelease } from './protocol.js';
 import type { Place } from './queue.js';
 import { enterLine } from './queue.js';
+import { sweep, sweepOnce } from './sweep.js';
 import type { Target } from './target.js';
 import { resolveTarget } from './target.js';
 
@@ -91,6 +92,7 @@ class Contender {
 
   async wait(): Promise<Hold> {
     const { clock, signal, random } = this.#settings;
+    sweepOnce(this.#target);
     if (!this.place.isFirst()) await this.#standInLine();
     for (;;) {
       const contest = this.#contest();
@@ -164,6 +166,7 @@ class Contender {
       runToEnd(this.#fs, beginRelease(contest), decideRelease);
       throw error;
     }
+    if (takenFrom !== undefined) sweep(this.#target);
     if (takenFrom !== undefined) this.#emit({ type: 'lock.stolen', path, from: holderOf(takenFrom, prove(takenFrom)) });
     this.#emit({ type: 'lock.acquired', path, waitedMs: this.#waitedMs() });
     this.place.announceHeld();

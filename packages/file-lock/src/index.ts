@@ -1,4 +1,6 @@
 export { acquire } from './acquire.js';
+export type { Edit, EditOptions } from './edit.js';
+export { edit } from './edit.js';
 export type { FileLockErrorCode, FileLockErrorFacts } from './errors.js';
 export { FileLockError, isFileLockError } from './errors.js';
 export type { FileLockEvent } from './events.js';
@@ -6,6 +8,8 @@ export type { Hold } from './hold.js';
 export type { Holder, Proof } from './identity.js';
 export type { InspectedHolder, Inspection } from './inspect.js';
 export { inspect } from './inspect.js';
+export type { AppendOptions, ReadJsonlOptions, TornLine } from './jsonl.js';
+export { appendJsonl, readJsonl } from './jsonl.js';
 export type { AcquireOptions } from './options.js';
 export { DEFAULTS } from './options.js';
 export type { Takeover } from './protocol.js';

@@ -83,7 +83,8 @@ export function armDeadline(request: IncomingMessage, response: ServerResponse, 
     if (before.over) return;
     before.cancel();
     before.settings = settings;
-    return schedule(before);
+    schedule(before);
+    return;
   }
   const armed: Armed = {
     settings,
@@ -128,14 +129,14 @@ function schedule(armed: Armed): void {
 function onDue(armed: Armed): void {
   const { bodyMs, handlerMs, clock } = armed.settings;
   const elapsed = clock.monotonic() - armed.arrivedMs;
-  // Timers may fire a fraction of a millisecond early on the monotonic clock.
-  if (elapsed >= handlerMs - 1) return overrun(armed, 'handler', elapsed);
   const { request } = armed;
-  if (bodyMs === undefined || request.complete) return again(armed, handlerMs - elapsed);
+  // Timers may fire a fraction of a millisecond early on the monotonic clock.
+  if (elapsed >= handlerMs - 1) overrun(armed, 'handler', elapsed);
+  else if (bodyMs === undefined || request.complete) again(armed, handlerMs - elapsed);
   // A full buffer that nobody reads is the handler's fault, not the client's.
-  const blocked = request.readableLength >= request.readableHighWaterMark;
-  if (blocked) return again(armed, Math.min(BLOCKED_BODY_LOOK_MS, handlerMs - elapsed));
-  overrun(armed, 'body', elapsed);
+  else if (request.readableLength >= request.readableHighWaterMark)
+    again(armed, Math.min(BLOCKED_BODY_LOOK_MS, handlerMs - elapsed));
+  else overrun(armed, 'body', elapsed);
 }
 
 function again(armed: Armed, ms: number): void {

@@ -76,7 +76,10 @@ export function healthHandler(source: HealthSource): HealthHandler {
 
 function nodeAnswer(source: HealthSource, request: IncomingMessage, response: ServerResponse, next?: () => void): void {
   const answer = healthAnswer(source, request.method ?? '', (request.url ?? '').split('?', 1)[0]!);
-  if (!answer && next) return next();
+  if (!answer && next) {
+    next();
+    return;
+  }
   response.writeHead(answer?.status ?? 404, answer?.headers ?? { 'content-length': '0' });
   response.end(request.method === 'HEAD' ? undefined : answer?.body);
 }

@@ -19,7 +19,10 @@ export interface Owned {
 }
 
 /** How `fn` ended, or that its key was lost before it did. */
-type Ran = { ran: 'value'; value: unknown } | { ran: 'error'; error: unknown } | { ran: 'lost'; error: IdempotencyError };
+type Ran =
+  | { ran: 'value'; value: unknown }
+  | { ran: 'error'; error: unknown }
+  | { ran: 'lost'; error: IdempotencyError };
 
 /** Runs `fn` as the owner of its key, keeps the lease meanwhile, and settles or releases. Never rejects. */
 export async function runAttempt(tower: Tower, store: OpenStore, call: Call, owned: Owned): Promise<End> {
@@ -70,7 +73,10 @@ class Attempt {
     this.#owned = owned;
     this.#key = readableKey(call.key);
     this.#startedAt = tower.settings.clock.monotonic();
-    this.op = new RunOperation({ key: this.#key, ...owned }, { recordStep: (name, value) => this.#recordStep(name, value) });
+    this.op = new RunOperation(
+      { key: this.#key, ...owned },
+      { recordStep: (name, value) => this.#recordStep(name, value) },
+    );
     const { id, attempt, reason } = owned;
     tower.counts.runs++;
     if (reason === 'takeover') tower.counts.takeovers++;
@@ -164,7 +170,12 @@ class Attempt {
     } catch {
       // Told by #ask; the lease ends by itself.
     }
-    const kind = error instanceof Error ? ((error as { code?: unknown }).code ?? error.name) : error === undefined ? undefined : typeof error;
+    const kind =
+      error instanceof Error
+        ? ((error as { code?: unknown }).code ?? error.name)
+        : error === undefined
+          ? undefined
+          : typeof error;
     this.#tower.emit({
       type: 'run.released',
       key: this.#key,

@@ -46,9 +46,7 @@ export class Core implements Idempotency, Tower {
 
   run<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<T> {
     const outcome = this.#enter(key, fn as Call['fn'], options as RunOptions | undefined);
-    return isThenable(outcome)
-      ? outcome.then(({ value }) => value as T)
-      : Promise.resolve(outcome.value as T);
+    return isThenable(outcome) ? outcome.then(({ value }) => value as T) : Promise.resolve(outcome.value as T);
   }
 
   execute<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<Outcome<T>> {
@@ -62,7 +60,8 @@ export class Core implements Idempotency, Tower {
       const call = this.#callOf(key, fn, options);
       if (this.#opened === undefined || this.#flights.has(call.key)) return this.#wait(call);
       const sent = sendClaim(this, this.#opened, call, new Claimant(this, call));
-      if (!isThenable(sent.answer) && sent.answer.verdict === 'done') return outcomeOf(replay(this, call, sent.answer, false));
+      if (!isThenable(sent.answer) && sent.answer.verdict === 'done')
+        return outcomeOf(replay(this, call, sent.answer, false));
       return this.#wait(call, this.#launch(call, undefined, sent));
     } catch (error) {
       return Promise.reject(error);

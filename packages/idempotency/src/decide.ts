@@ -154,7 +154,8 @@ export function settleRecord(
   if (!record || !run || run.token !== token || run.until === 0) return undefined;
   const expiresAt = now + ttlMs;
   const { state, claimedAt: at, attempt } = run;
-  if (!run.lane) return { run: undefined, last: { state, at, settledAt: now, attempt, value }, older: undefined, expiresAt };
+  if (!run.lane)
+    return { run: undefined, last: { state, at, settledAt: now, attempt, value }, older: undefined, expiresAt };
   const last: Delivered = { state, at, settledAt: now, attempt, value, ...run.lane };
   const before = record.last ? [record.last, ...(record.older ?? [])] : [];
   const older = before.filter((delivered) => delivered.state !== state).slice(0, MAX_OLDER);

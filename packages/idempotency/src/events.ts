@@ -8,7 +8,15 @@ import type { IdempotencyErrorCode, LeaseLossReason } from './errors.js';
 export type IdempotencyEvent =
   | { type: 'run.started'; key: string; id: string; attempt: number; reason: RunReason }
   | { type: 'run.settled'; key: string; id: string; attempt: number; ms: number }
-  | { type: 'run.released'; key: string; id: string; attempt: number; ms: number; why: 'failed' | 'not-retained' | 'invalid-value'; error: string | undefined }
+  | {
+      type: 'run.released';
+      key: string;
+      id: string;
+      attempt: number;
+      ms: number;
+      why: 'failed' | 'not-retained' | 'invalid-value';
+      error: string | undefined;
+    }
   | { type: 'run.lost'; key: string; id: string; attempt: number; ms: number; reason: LeaseLossReason }
   | { type: 'run.bypassed'; key: string; id: string }
   | { type: 'call.replayed'; key: string; reason: ReplayReason; ageMs: number; attempt: number }
@@ -19,4 +27,9 @@ export type IdempotencyEvent =
   | { type: 'store.failed'; store: string; operation: string; reason: string }
   | { type: 'store.closed'; store: string }
   | { type: 'http.key_ignored'; reason: 'alertmanager-body' }
-  | { type: 'http.answer_not_stored'; key: string; status: number; why: 'status' | 'too-large' | 'event-stream' | 'abandoned' };
+  | {
+      type: 'http.answer_not_stored';
+      key: string;
+      status: number;
+      why: 'status' | 'too-large' | 'event-stream' | 'abandoned';
+    };

@@ -3,8 +3,8 @@ import { runAttempt, runBypassed } from './attempt.js';
 import type { Call, End, Tower } from './call.js';
 import { callStore, isThenable } from './deadline.js';
 import type { ClaimRequest } from './decide.js';
-import { busyError, reusedError } from './refusals.js';
 import { readableKey } from './key.js';
+import { busyError, reusedError } from './refusals.js';
 import type { Claim, MaybePromise, OpenStore } from './store.js';
 import { decodeValue } from './value.js';
 
@@ -57,11 +57,23 @@ export function sendClaim(tower: Tower, store: OpenStore, call: Call, claimant: 
 }
 
 /** What a finished run's answer is to the call that asks now. */
-export function replay(tower: Tower, call: Call, claim: Claim & { verdict: 'done' }, waited: boolean): End & { end: 'value' } {
+export function replay(
+  tower: Tower,
+  call: Call,
+  claim: Claim & { verdict: 'done' },
+  waited: boolean,
+): End & { end: 'value' } {
   const { value, attempt, ageMs, reason } = claim;
   tower.counts.hits++;
   tower.emit({ type: 'call.replayed', key: readableKey(call.key), reason, ageMs, attempt });
-  return { end: 'value', value: decodeValue(value), encoded: value, via: waited ? 'joined' : 'replayed', attempt, ageMs };
+  return {
+    end: 'value',
+    value: decodeValue(value),
+    encoded: value,
+    via: waited ? 'joined' : 'replayed',
+    attempt,
+    ageMs,
+  };
 }
 
 /**
@@ -166,7 +178,9 @@ export function timeLeft(tower: Tower, call: Call): number {
 async function giveBack(tower: Tower, store: OpenStore, call: Call, token: string): Promise<void> {
   try {
     const { storeTimeoutMs, clock } = tower.settings;
-    await callStore('release', storeTimeoutMs, clock, (deadline) => store.release(call.key, token, call.ttlMs, deadline));
+    await callStore('release', storeTimeoutMs, clock, (deadline) =>
+      store.release(call.key, token, call.ttlMs, deadline),
+    );
   } catch {
     // Best effort: the lease ends by itself, and the failure that led here has been told.
   }

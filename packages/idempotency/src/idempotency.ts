@@ -1,5 +1,5 @@
-import type { Key } from './key.js';
 import { Core } from './core.js';
+import type { Key } from './key.js';
 import { memoryStore } from './memory-store.js';
 import type { Operation } from './operation.js';
 import { type IdempotencyOptions, type RunOptions, settingsOf } from './options.js';

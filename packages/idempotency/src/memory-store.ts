@@ -3,7 +3,7 @@ import { decideClaim, type KeyRecord, releaseRecord, renewRecord, settleRecord, 
 import { readableKey } from './key.js';
 import { count, DEFAULTS } from './options.js';
 import { RecordTable } from './record-table.js';
-import { type Claim, type OpenStore, snapshotOf, type Store, type StoreContext } from './store.js';
+import { type Claim, type OpenStore, type Store, type StoreContext, snapshotOf } from './store.js';
 
 /** Options of {@link memoryStore}; each namespace on the store has these bounds for itself. */
 export interface MemoryStoreOptions {

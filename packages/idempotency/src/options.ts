@@ -81,7 +81,8 @@ export interface Settings {
 export function settingsOf(options: IdempotencyOptions): Settings {
   if (typeof options !== 'object' || options === null) refuseOption('options', 'must be an object', options);
   const namespace = options.namespace ?? DEFAULTS.namespace;
-  if (typeof namespace !== 'string' || namespace === '') refuseOption('namespace', 'must be a non-empty string', namespace);
+  if (typeof namespace !== 'string' || namespace === '')
+    refuseOption('namespace', 'must be a non-empty string', namespace);
   const onStoreError = options.onStoreError ?? DEFAULTS.onStoreError;
   if (onStoreError !== 'reject' && onStoreError !== 'run')
     refuseOption('onStoreError', "must be 'reject' or 'run'", onStoreError);

@@ -96,7 +96,9 @@ export class RecordTable {
   }
 
   #armSweep(): void {
-    this.#cancelSweep ??= this.#options.clock.schedule(SWEEP_MS, () => this.#sweep(this.#atRest.rentries() as Iterator<[string, KeyRecord]>));
+    this.#cancelSweep ??= this.#options.clock.schedule(SWEEP_MS, () =>
+      this.#sweep(this.#atRest.rentries() as Iterator<[string, KeyRecord]>),
+    );
   }
 
   /** Looks at a slice, then lets others run. */

@@ -77,13 +77,7 @@ export interface OpenStore {
   /** Atomic across everybody who uses the store. The same token again is answered `mine`, so a lost answer can be asked for again. */
   claim(key: string, request: ClaimRequest, deadline: Deadline): MaybePromise<Claim>;
   renew(key: string, token: string, leaseMs: number, keepMs: number, deadline: Deadline): MaybePromise<boolean>;
-  settle(
-    key: string,
-    token: string,
-    value: EncodedValue,
-    ttlMs: number,
-    deadline: Deadline,
-  ): MaybePromise<boolean>;
+  settle(key: string, token: string, value: EncodedValue, ttlMs: number, deadline: Deadline): MaybePromise<boolean>;
   /** Ends the lease and keeps id and steps for `keepMs`. */
   release(key: string, token: string, keepMs: number, deadline: Deadline): MaybePromise<boolean>;
   step(key: string, token: string, name: string, value: EncodedValue, deadline: Deadline): MaybePromise<boolean>;

@@ -117,7 +117,10 @@ function kindOf(value: object): string {
 }
 
 function refuse(place: readonly (string | number)[], what: string): never {
-  const path = place.reduce<string>((text, part) => `${text}${typeof part === 'number' ? `[${part}]` : `.${part}`}`, '$');
+  const path = place.reduce<string>(
+    (text, part) => `${text}${typeof part === 'number' ? `[${part}]` : `.${part}`}`,
+    '$',
+  );
   throw new IdempotencyError(
     'IDEMPOTENCY_INVALID_VALUE',
     `the result is ${what} at ${path}, which could not be replayed as it is; return JSON values`,

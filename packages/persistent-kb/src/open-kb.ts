@@ -27,7 +27,7 @@ export function openKb<T extends Entry = Entry>(options: KbOptions): Promise<Kb<
 }
 
 async function open<T extends Entry>(options: ResolvedOptions): Promise<Kb<T>> {
-  const { store, clock, startTimeoutMs } = options;
+  const { store, clock } = options;
   const emit = createEmitter<KbEvent>('persistent-kb', options.onEvent);
   const began = clock.monotonic();
   const stopStarting = new AbortController();

@@ -21,7 +21,7 @@ async function open(dir: string, more: { segmentBytes?: number } = {}) {
   return { journal, state, events };
 }
 
-it('replays what was appended, in order, after a close', async () => {
+it('[P8] replays what was appended, in order, after a close', async () => {
   await using dir = await tempDir();
   const first = await open(join(dir.path, 'journal'));
   await Promise.all([first.journal.append({ key: 'a', value: 1 }), first.journal.append({ key: 'b', value: 2 })]);
@@ -37,7 +37,7 @@ it('replays what was appended, in order, after a close', async () => {
   await second.journal.close();
 });
 
-it('goes on through rotations and compactions and keeps the directory small', async () => {
+it('[P5] goes on through rotations and compactions and keeps the directory small', async () => {
   await using dir = await tempDir();
   const path = join(dir.path, 'journal');
   const first = await open(path, { segmentBytes: 4096 });
@@ -52,7 +52,7 @@ it('goes on through rotations and compactions and keeps the directory small', as
   await second.journal.close();
 });
 
-it('refuses a second open while the first lives, naming its owner, and lets the next in after close', async () => {
+it('[P9] refuses a second open while the first lives, naming its owner, and lets the next in after close', async () => {
   await using dir = await tempDir();
   const first = await open(dir.path);
   const refused = await open(dir.path).catch((error: unknown) => error);
@@ -63,7 +63,7 @@ it('refuses a second open while the first lives, naming its owner, and lets the 
   await second.journal.close();
 });
 
-it('makes its directory for the owner only', async () => {
+it('[P10] makes its directory for the owner only', async () => {
   await using dir = await tempDir();
   const path = join(dir.path, 'deep', 'journal');
   const { journal } = await open(path);
@@ -77,7 +77,7 @@ it('makes its directory for the owner only', async () => {
   expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toHaveLength(3);
 });
 
-it('rejects appends after close', async () => {
+it('[P8] rejects appends after close', async () => {
   await using dir = await tempDir();
   const { journal } = await open(dir.path);
   await journal.close();

@@ -22,7 +22,15 @@ describe('run', () => {
 
   it('replays a settled answer, also undefined, null, empty text, 0 and false [P2]', async () => {
     const idempotency = createIdempotency();
-    for (const [key, value] of Object.entries({ u: undefined, n: null, e: '', z: 0, f: false, m: -0, o: { a: [undefined] } })) {
+    for (const [key, value] of Object.entries({
+      u: undefined,
+      n: null,
+      e: '',
+      z: 0,
+      f: false,
+      m: -0,
+      o: { a: [undefined] },
+    })) {
       await idempotency.run(key, () => value);
       const again = await idempotency.execute(key, (): unknown => expect.unreachable());
       expect(again).toEqual({ value, via: 'replayed', attempt: 1, ageMs: expect.any(Number) });
@@ -94,8 +102,15 @@ describe('run', () => {
 
   it('is busy at once with waitMs false [P7]', async () => {
     const idempotency = createIdempotency({ waitMs: false });
+    await idempotency.ready();
     let end = (): void => undefined;
-    const first = idempotency.run('k', () => new Promise<void>((resolve) => (end = resolve)));
+    let first: Promise<void> | undefined;
+    await new Promise<void>((started) => {
+      first = idempotency.run('k', () => {
+        started();
+        return new Promise<void>((resolve) => (end = resolve));
+      });
+    });
     const error = await idempotency.run('k', () => undefined).catch((thrown: unknown) => thrown);
     expect(isIdempotencyError(error, 'IDEMPOTENCY_BUSY') && error.retryAfterMs! > 0).toBe(true);
     end();
@@ -106,9 +121,13 @@ describe('run', () => {
   it('rejects a key used with another fingerprint, in flight and settled [P8]', async () => {
     const idempotency = createIdempotency();
     const first = idempotency.run('k', async () => 1, { fingerprint: 'a' });
-    await expect(idempotency.run('k', () => 2, { fingerprint: 'b' })).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+    await expect(idempotency.run('k', () => 2, { fingerprint: 'b' })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_KEY_REUSED',
+    });
     await first;
-    await expect(idempotency.run('k', () => 2, { fingerprint: 'b' })).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+    await expect(idempotency.run('k', () => 2, { fingerprint: 'b' })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_KEY_REUSED',
+    });
     await expect(idempotency.run('k', () => 2, { fingerprint: 'a' })).resolves.toBe(1);
     await idempotency.close();
   });

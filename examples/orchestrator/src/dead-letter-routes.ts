@@ -1,0 +1,103 @@
+import type { DeadLetter, Delivery, Outcome } from '@holdfast/alert-delivery';
+import { Router } from 'express';
+import { z } from 'zod';
+import { HttpError } from './http-error.js';
+import { check, limitOf } from './pages.js';
+import type { Services } from './services.js';
+
+const listQuery = z.object({ limit: limitOf(50, 1_000) });
+const filter = z.strictObject({
+  severity: z.enum(['critical', 'error', 'warning', 'info']).optional(),
+  reason: z.string().max(100).optional(),
+  since: z.iso.datetime({ offset: true }).optional(),
+  until: z.iso.datetime({ offset: true }).optional(),
+});
+const replayBody = z.union(
+  [
+    z.strictObject({ ids: z.array(z.string().min(1).max(512)).min(1).max(1_000) }),
+    z.strictObject({ filter, count: z.number().int().min(1) }),
+  ],
+  { error: 'must be { ids: [...] }, or { filter: {...}, count } with the count that the preview showed' },
+);
+
+/** `GET /api/dead-letters`, `POST /api/dead-letters/replay`: what no channel took, and sending it again. */
+export function deadLetterRoutes(services: Services): Router {
+  const router = Router();
+  let replaying = false;
+
+  router.get('/dead-letters', async (request, response) => {
+    const { limit } = check(listQuery, request.query, 'the query string');
+    const deadLetters: DeadLetter[] = [];
+    for await (const letter of services.delivery.dead({ limit })) deadLetters.push(letter);
+    response.json({ deadLetters, total: services.delivery.stats().dead });
+  });
+
+  router.post('/dead-letters/replay', async (request, response) => {
+    const asked = check(replayBody, request.body, 'the body');
+    if (replaying) throw new HttpError(409, 'replay_running', 'another replay runs; wait for its results');
+    replaying = true;
+    try {
+      const ids = 'ids' in asked ? asked.ids : await frozen(services.delivery, asked);
+      response.json(await replay(services, ids));
+    } finally {
+      replaying = false;
+    }
+  });
+
+  return router;
+}
+
+/** The ids that a filter means, if they are as many as the preview said. @throws HttpError 409 */
+async function frozen(
+  delivery: Delivery,
+  { filter: { severity, reason, since, until }, count }: { filter: z.output<typeof filter>; count: number },
+): Promise<string[]> {
+  const ids: string[] = [];
+  const chosen = {
+    ...(severity && { severity }),
+    ...(reason && { reason }),
+    ...(since && { since: Date.parse(since) }),
+    ...(until && { until: Date.parse(until) }),
+  };
+  for await (const { id } of delivery.dead(chosen)) ids.push(id);
+  if (ids.length !== count) {
+    throw new HttpError(
+      409,
+      'preview_changed',
+      `the filter now means ${ids.length} dead letters, not ${count}: look again`,
+    );
+  }
+  return ids;
+}
+
+type Result = { id: string; status: Outcome['status'] | 'not-found' | 'pending' };
+
+/**
+ * Replays and gives a result for each id. What has not ended when the request's time is nearly up is `pending`: it goes
+ * on, and `GET /api/alerts` tells how it ended.
+ */
+async function replay(
+  { delivery, config, job, log }: Services,
+  ids: string[],
+): Promise<{ results: unknown[]; total: number }> {
+  const results = new Map<string, Result>();
+  for (const id of ids) {
+    const found = await delivery.explain(id);
+    results.set(id, { id, status: found?.status === 'dead' ? 'pending' : 'not-found' });
+  }
+  const known = ids.filter((id) => results.get(id)?.status === 'pending');
+  const run = job('replay', async () => {
+    for await (const outcome of delivery.replay({ ids: known })) results.set(outcome.id, outcome);
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, config.API_TIMEOUT_MS * 0.8);
+  });
+  try {
+    await Promise.race([run, timeUp]);
+  } finally {
+    clearTimeout(timer);
+    run.catch((error: unknown) => log.error({ err: error }, 'a replay failed'));
+  }
+  return { results: [...results.values()], total: results.size };
+}

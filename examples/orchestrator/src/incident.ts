@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import type { Entry } from '@holdfast/persistent-kb';
+import { nameOf } from './notification.js';
+import type { Payload } from './payload.js';
+import { oneLine } from './plain-text.js';
+
+/** What is known of all incidents of one alert name. Times are ISO 8601. */
+export interface Incident extends Entry {
+  category: 'incident';
+  /** The alert's name as it came. */
+  alertname: string;
+  /** Distinct incidents: one alert from one start. */
+  seen: number;
+  notifications: number;
+  resolved: number;
+  /** Notifications that no channel took. */
+  dead: number;
+  /** Notifications that each channel took. */
+  channels: Record<string, number>;
+  firstSeen: string;
+  lastSeen: string;
+  /** Of the incidents that resolved, milliseconds. */
+  longestMs: number;
+  totalMs: number;
+  /** The newest incidents, oldest first, so that none is counted twice. */
+  episodes: Episode[];
+  /** The newest notifications that are counted, and how each ended; older than `floor` is counted and forgotten. */
+  counted: Counted[];
+  /** Epoch milliseconds. */
+  floor: number;
+  /** What a person wrote down as the remedy; kept by every consolidation. */
+  fix?: string;
+}
+
+/** One alert from one start. */
+export interface Episode {
+  key: string;
+  startsAt: string;
+  endsAt?: string;
+}
+
+/** A notification that was counted. */
+export interface Counted {
+  id: string;
+  at: number;
+  fate: Fate;
+}
+
+/** How a notification ended: the channel that took it, or that none did. */
+export type Fate = { channel: string } | { dead: true } | { pending: true };
+
+/** A notification that happened. */
+export interface Happening {
+  id: string;
+  acceptedAt: number;
+  payload: Payload;
+  fate: Fate;
+}
+
+/** Bounds of an entry, about 150 kB: a storm of a thousand alerts of one name, and a day of one notification each 7 minutes. */
+const MAX_EPISODES = 1_000;
+const MAX_COUNTED = 200;
+
+/** The id of the entry that holds what is known of an alert name. */
+export function incidentId(alertname: string): string {
+  const id = `incident:${alertname}`;
+  return Buffer.byteLength(id) <= 200 ? id : `incident:${createHash('sha256').update(alertname).digest('hex')}`;
+}
+
+/** The alert names in `happenings`, each with those that concern it, oldest first. */
+export function byName(happenings: readonly Happening[]): Map<string, Happening[]> {
+  const names = new Map<string, Happening[]>();
+  for (const happening of [...happenings].sort((a, b) => a.acceptedAt - b.acceptedAt)) {
+    for (const name of new Set(happening.payload.alerts.map(({ labels }) => nameOf(labels)))) {
+      names.set(name, [...(names.get(name) ?? []), happening]);
+    }
+  }
+  return names;
+}
+
+/**
+ * Adds what happened to what was known. Counting the same happening again changes nothing, so that two instances, a retry
+ * after a conflict and a run after a crash all come to the same numbers.
+ *
+ * @returns `before` itself when there is nothing new.
+ */
+export function learn(before: Entry | undefined, alertname: string, happenings: readonly Happening[]): Incident {
+  const known = before !== undefined && isIncident(before);
+  const next: Incident = known ? structuredClone(before) : { ...before, ...blank(alertname) };
+  let changed = false;
+  for (const happening of happenings) {
+    if (happening.acceptedAt <= next.floor) continue;
+    changed = countFate(next, happening) || changed;
+    changed = countEpisodes(next, happening) || changed;
+  }
+  if (known && !changed) return before;
+  for (const { at } of next.counted.splice(0, next.counted.length - MAX_COUNTED)) next.floor = Math.max(next.floor, at);
+  trimEpisodes(next);
+  next.body = bodyOf(next);
+  return next;
+}
+
+/** Whether an entry has what counting needs; a person may have written over it. */
+export function isIncident(entry: Entry | undefined): entry is Incident {
+  const given = entry as Partial<Incident> | undefined;
+  return (
+    given?.category === 'incident' &&
+    typeof given.alertname === 'string' &&
+    Array.isArray(given.episodes) &&
+    Array.isArray(given.counted) &&
+    typeof given.channels === 'object' &&
+    typeof given.floor === 'number'
+  );
+}
+
+/** Lets go of resolved incidents first: an open one comes again with each repeat. */
+function trimEpisodes(incident: Incident): void {
+  let excess = incident.episodes.length - MAX_EPISODES;
+  if (excess <= 0) return;
+  incident.episodes = incident.episodes.filter(({ endsAt }) => endsAt === undefined || excess-- <= 0);
+  incident.episodes = incident.episodes.slice(-MAX_EPISODES);
+}
+
+function blank(alertname: string): Incident {
+  return {
+    id: incidentId(alertname),
+    title: oneLine(alertname),
+    tags: ['incident', alertname],
+    category: 'incident',
+    alertname,
+    seen: 0,
+    notifications: 0,
+    resolved: 0,
+    dead: 0,
+    channels: {},
+    firstSeen: '',
+    lastSeen: '',
+    longestMs: 0,
+    totalMs: 0,
+    episodes: [],
+    counted: [],
+    floor: 0,
+  };
+}
+
+/** A notification counts once, and moves from pending to how it ended. */
+function countFate(incident: Incident, { id, acceptedAt, fate }: Happening): boolean {
+  const known = incident.counted.find((each) => each.id === id);
+  if (known && (!('pending' in known.fate) || 'pending' in fate)) return false;
+  if (known) known.fate = fate;
+  else {
+    incident.notifications++;
+    incident.counted.push({ id, at: acceptedAt, fate });
+  }
+  if ('channel' in fate) incident.channels[fate.channel] = (incident.channels[fate.channel] ?? 0) + 1;
+  if ('dead' in fate) incident.dead++;
+  return true;
+}
+
+function countEpisodes(incident: Incident, { acceptedAt, payload }: Happening): boolean {
+  let changed = false;
+  for (const alert of payload.alerts) {
+    if (nameOf(alert.labels) !== incident.alertname) continue;
+    const startsAt = instant(alert.startsAt) ?? new Date(acceptedAt).toISOString();
+    const key = `${alert.fingerprint}@${alert.startsAt ? startsAt : ''}`;
+    let episode = incident.episodes.find((each) => each.key === key);
+    if (!episode) {
+      episode = { key, startsAt };
+      incident.episodes.push(episode);
+      incident.seen++;
+      incident.firstSeen = incident.firstSeen && incident.firstSeen < startsAt ? incident.firstSeen : startsAt;
+      incident.lastSeen = incident.lastSeen > startsAt ? incident.lastSeen : startsAt;
+      changed = true;
+    }
+    const severity = alert.labels.severity;
+    if (severity && !incident.tags?.includes(severity) && (incident.tags?.length ?? 0) < 12) {
+      incident.tags = [...(incident.tags ?? []), severity];
+      changed = true;
+    }
+    if (alert.status === 'resolved' && episode.endsAt === undefined) {
+      episode.endsAt = instant(alert.endsAt) ?? new Date(acceptedAt).toISOString();
+      const lasted = Math.max(0, Date.parse(episode.endsAt) - Date.parse(episode.startsAt));
+      incident.resolved++;
+      incident.totalMs += lasted;
+      incident.longestMs = Math.max(incident.longestMs, lasted);
+      changed = true;
+    }
+  }
+  return changed;
+}
+
+function instant(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : new Date(text).toISOString();
+}
+
+function bodyOf(incident: Incident): string {
+  const channels = Object.entries(incident.channels).map(([name, count]) => `${name} ${count}`);
+  return [
+    `Seen ${incident.seen} times between ${incident.firstSeen} and ${incident.lastSeen}; ${incident.resolved} resolved` +
+      (incident.resolved > 0
+        ? `, after ${duration(incident.totalMs / incident.resolved)} on average and ${duration(incident.longestMs)} at most.`
+        : '.'),
+    `${incident.notifications} notifications: ${[...channels, `${incident.dead} dead`].join(', ')}.`,
+    ...(incident.fix ? [`Fix: ${incident.fix}`] : []),
+  ].join('\n');
+}
+
+/** `4 s`, `12 min`, `3 h`, `2 days`. */
+export function duration(ms: number): string {
+  if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
+  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} days`;
+}

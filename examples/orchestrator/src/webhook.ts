@@ -1,0 +1,131 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { Key } from '@holdfast/idempotency';
+import { alertmanager } from '@holdfast/idempotency/alertmanager';
+import type { Request, RequestHandler } from 'express';
+import { HttpError } from './http-error.js';
+import { knownOf } from './knowledge.js';
+import { notificationOf, rejectedNotification } from './notification.js';
+import { type ParsedPayload, type Payload, parsePayload } from './payload.js';
+import { oneLine } from './plain-text.js';
+import type { Services } from './services.js';
+
+/** A copy that waits longer than this for the run in flight gets 503: the sender must not time out on us. */
+const JOIN_MS = 8_000;
+
+/**
+ * `POST /webhook/alerts`: one post is one notification. Answers 200 once it is durable, or while the store is away once a
+ * channel took it; delivery goes on behind the answer. Copies of a post are answered and absorbed.
+ */
+export function webhookRoute(services: Services): RequestHandler {
+  const { config, log, metrics } = services;
+  const laneKey = alertmanager({
+    groupIntervalMs: config.ALERT_GROUP_INTERVAL_MS,
+    peers: config.ALERT_PEERS,
+    peerTimeoutMs: config.ALERT_PEER_TIMEOUT_MS,
+    repeatIntervalMs: config.ALERT_REPEAT_INTERVAL_MS,
+  });
+  const warned = new Set<string>();
+  const warnOnce = (oddity: string): void => {
+    if (warned.has(oddity) || warned.size >= 100) return;
+    warned.add(oddity);
+    log.warn({ oddity }, 'a webhook is not quite what Alertmanager sends; it is taken all the same');
+  };
+
+  return async (request, response) => {
+    if (services.draining.aborted) {
+      throw new HttpError(503, 'draining', 'shutting down; send it again', { connection: 'close' });
+    }
+    const parsed = readPayload(request, services);
+    const { payload, rejected } = parsed;
+    for (const oddity of payload.oddities) warnOnce(oneLine(oddity, 80));
+    if (payload.groupKey !== undefined && request.headers['idempotency-key'] !== undefined) {
+      warnOnce('an Idempotency-Key header beside a groupKey, which is ignored');
+    }
+    const sender = senderOf(request, payload);
+    const key = keyOf(payload, request, laneKey, sender);
+    const accept = (id: string): Promise<Accepted> => acceptAll(services, parsed, id, sender);
+    const outcome =
+      key === undefined
+        ? { value: await accept(randomUUID()), via: 'ran' as const, ageMs: 0 }
+        : await services.idempotency.execute(key, (operation) => accept(operation.id), { waitMs: JOIN_MS });
+
+    const count = payload.alerts.length;
+    const fresh = (outcome.via === 'ran' || outcome.via === 'bypassed') && !outcome.value.duplicate;
+    const answer = { status: 'ok', accepted: fresh ? count : 0, duplicates: fresh ? 0 : count };
+    metrics.webhookAlerts(fresh ? 'accepted' : 'duplicate', count);
+    metrics.webhookAlerts('rejected', fresh ? rejected.length : 0);
+    request.log.info(
+      {
+        notification: outcome.value.id,
+        via: outcome.via,
+        ageMs: Math.round(outcome.ageMs),
+        ...answer,
+        rejected: rejected.length,
+        group: payload.groupKey && oneLine(payload.groupKey),
+        sender: oneLine(sender),
+        reason: payload.notificationReason && oneLine(payload.notificationReason),
+      },
+      fresh ? 'webhook accepted' : 'webhook absorbed: a copy of what was already accepted',
+    );
+    response.json(rejected.length > 0 ? { ...answer, rejected: rejected.length } : answer);
+  };
+}
+
+interface Accepted {
+  /** The notification's id. */
+  id: string;
+  /** The delivery store had this id already: an earlier attempt at this run was cut off after accepting. */
+  duplicate: boolean;
+}
+
+async function acceptAll(services: Services, parsed: ParsedPayload, id: string, sender: string): Promise<Accepted> {
+  const { delivery, book, kb, log } = services;
+  const { payload, rejected } = parsed;
+  for (const bad of rejected) {
+    log.warn(
+      { notification: `${id}#${bad.index}`, reason: bad.reason },
+      'one of the alerts is none; kept as a dead letter',
+    );
+    await delivery.accept(rejectedNotification(`${id}#${bad.index}`, sender, bad));
+  }
+  if (payload.alerts.length === 0) return { id, duplicate: false };
+  const acceptedAt = Date.now();
+  const { duplicate } = await delivery.accept(notificationOf(id, payload, sender, knownOf(kb, payload, acceptedAt)));
+  book.apply({ id, acceptedAt, payload });
+  return { id, duplicate };
+}
+
+function readPayload(request: Request, { log, metrics }: Services): ParsedPayload {
+  try {
+    return parsePayload(request.body);
+  } catch (error) {
+    metrics.webhookRefused();
+    log.warn({ body: oneLine(request.rawBody?.toString('utf8') ?? '', 2_000) }, 'a webhook without alerts was refused');
+    throw error;
+  }
+}
+
+/**
+ * Alertmanager's posts go by their group's lane. A post without a groupKey goes by its `Idempotency-Key` and its body, and
+ * without either each post is new: a hash of the body alone would swallow an intended repeat.
+ */
+function keyOf(
+  payload: Payload,
+  request: Request,
+  laneKey: ReturnType<typeof alertmanager>,
+  sender: string,
+): Key | undefined {
+  if (payload.groupKey !== undefined) return laneKey(request.body, { sender });
+  const header = request.headers['idempotency-key'];
+  if (typeof header !== 'string' || header === '') return undefined;
+  const body = createHash('sha256')
+    .update(request.rawBody ?? '')
+    .digest('hex');
+  const name = createHash('sha256').update(header).digest('hex');
+  return ['webhook', name, body];
+}
+
+/** Peers of a pair may share an externalURL; their addresses differ. */
+function senderOf(request: Request, payload: Payload): string {
+  return `${payload.externalURL ?? ''} ${request.ip ?? ''}`;
+}

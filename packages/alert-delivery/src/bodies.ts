@@ -1,0 +1,35 @@
+import type { AlertRecord } from './life.js';
+
+/** What is kept of an ended alert beside its short entry: the whole record. */
+export type Body = AlertRecord;
+
+/** `past` holds delivered and coalesced alerts, `dead` the dead letters. */
+export type Shelf = 'past' | 'dead';
+
+/** Where whole records of ended alerts are kept, outside the journal: on disk for a file store, so that memory stays small. */
+export interface Bodies {
+  /** Keeps a record. With `sync` it is durable once this resolves, else soon. A later one of the same id replaces it. */
+  put(shelf: Shelf, id: string, body: Body, options: { sync: boolean }): Promise<void>;
+  /** `undefined` when it is not there, or damaged. */
+  get(shelf: Shelf, id: string): Promise<Body | undefined>;
+  drop(shelf: Shelf, id: string): void;
+  close(): Promise<void>;
+}
+
+/** Keeps records in memory, as JSON, so that nobody can change one by holding on to it. */
+export function memoryBodies(): Bodies {
+  const shelves: Record<Shelf, Map<string, string>> = { past: new Map(), dead: new Map() };
+  return {
+    async put(shelf, id, body) {
+      shelves[shelf].set(id, JSON.stringify(body));
+    },
+    async get(shelf, id) {
+      const json = shelves[shelf].get(id);
+      return json === undefined ? undefined : (JSON.parse(json) as Body);
+    },
+    drop(shelf, id) {
+      shelves[shelf].delete(id);
+    },
+    async close() {},
+  };
+}

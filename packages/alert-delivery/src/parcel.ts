@@ -1,0 +1,141 @@
+import type { StoredAlert } from './alert.js';
+import { isEnd, type LifeEvent, type Progress, progressOf } from './life.js';
+import type { DeliveryStore, Work } from './store.js';
+
+/** Why a parcel is no longer ours, or never will be durable. */
+export type WriteResult = 'durable' | 'failed' | 'lost';
+
+/**
+ * One message on its way: the alert it is for, or the alerts when it is a digest. Everything that happens to the message
+ * happened to each of them, so events are written once for all.
+ */
+export class Parcel {
+  /** Whom the message stands for. Empty for what is not accounted, such as a self-alert. */
+  works: Work[];
+  alert: StoredAlert;
+  readonly critical: boolean;
+  /** What happened in this life of the parcel. */
+  readonly log: LifeEvent[] = [];
+  /** Aborts when delivery closes: nothing more is begun, attempts in flight are told to stop. */
+  readonly controller = new AbortController();
+  /** False once the store could not write: it is sent all the same, and the outcome says so. */
+  durable: boolean;
+  /** A send that was given up has succeeded after all. */
+  landed: { channel: string; attempt: number; ms: number } | undefined;
+  /** Called once when `landed` is set, to end a pause. */
+  onLanded: (() => void) | undefined;
+  digestId: string | undefined;
+  /** The names of its route: only parcels that go the same way are folded. */
+  routeKey = '';
+  #store: DeliveryStore;
+  #onLost: (ids: readonly string[]) => void;
+  #onStoreFailed: (error: unknown) => void;
+  #buffer: LifeEvent[] = [];
+  #writing: Promise<void> | undefined;
+  #accounted: boolean;
+
+  constructor(options: {
+    works: Work[];
+    alert: StoredAlert;
+    store: DeliveryStore;
+    durable: boolean;
+    onLost: (ids: readonly string[]) => void;
+    onStoreFailed: (error: unknown) => void;
+  }) {
+    this.works = options.works;
+    this.#accounted = options.works.length > 0;
+    this.alert = options.alert;
+    this.critical = options.alert.severity === 'critical';
+    this.durable = options.durable;
+    this.#store = options.store;
+    this.#onLost = options.onLost;
+    this.#onStoreFailed = options.onStoreFailed;
+  }
+
+  /** What the next attempt needs to know of the past ones, those of other processes included. */
+  progress(): Progress {
+    // Of a digest made just now only the common log counts; a digest is never recovered, its members are, one by one.
+    return progressOf(this.digestId === undefined ? [...(this.works[0]?.record.events ?? []), ...this.log] : this.log);
+  }
+
+  /** Notes an event without waiting for the disk. Order is kept. */
+  note(event: LifeEvent): void {
+    this.log.push(event);
+    this.#buffer.push(event);
+    void this.#flush();
+  }
+
+  /** Writes an event, and what was noted before it. Never rejects. */
+  async write(event: LifeEvent): Promise<WriteResult> {
+    this.log.push(event);
+    this.#buffer.push(event);
+    while (this.#buffer.includes(event) || this.#writing) await this.#flush();
+    if (this.#accounted && this.works.length === 0) return 'lost';
+    return this.durable ? 'durable' : 'failed';
+  }
+
+  /** The events of one member, from its acceptance. */
+  eventsOf(work: Work): LifeEvent[] {
+    return [...work.record.events, ...this.log];
+  }
+
+  /** Takes the members of other parcels in: from now on this message stands for them too. */
+  absorb(others: readonly Parcel[], alert: StoredAlert, digestId: string): void {
+    const own = this.works.map((work) => withEvents(work, this.eventsOf(work)));
+    const theirs = others.flatMap((other) => other.works.map((work) => withEvents(work, other.eventsOf(work))));
+    this.works = [...own, ...theirs];
+    for (const other of others) {
+      other.#writeRest();
+      other.works = [];
+      if (!other.durable) this.durable = false;
+    }
+    this.log.length = 0;
+    this.alert = alert;
+    this.digestId = digestId;
+  }
+
+  /** Sends what is noted to the store now, behind what is being written: the members are about to leave. */
+  #writeRest(): void {
+    const events = this.#buffer.splice(0);
+    if (events.length === 0 || !this.durable || this.works.length === 0) return;
+    const holds = this.works.map((work) => work.hold);
+    this.#store.record(holds, events).then(this.#onLost, this.#onStoreFailed);
+  }
+
+  #flush(): Promise<void> {
+    this.#writing ??= this.#drain().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#buffer.length > 0) {
+      const events = this.#buffer;
+      this.#buffer = [];
+      // Whose acceptance is not durable has no place in the store for its events.
+      if (!this.durable || this.works.length === 0) continue;
+      try {
+        // An end closes the alert: what came before it in the same batch goes along, nothing may follow it.
+        const end = events.findIndex(isEnd);
+        const batch = end === -1 ? events : events.slice(0, end + 1);
+        const lost = await this.#store.record(
+          this.works.map((work) => work.hold),
+          batch,
+        );
+        if (lost.length > 0) {
+          const gone = new Set(lost);
+          this.works = this.works.filter((work) => !gone.has(work.hold.id));
+          this.#onLost(lost);
+        }
+      } catch (error) {
+        this.durable = false;
+        this.#onStoreFailed(error);
+      }
+    }
+  }
+}
+
+function withEvents(work: Work, events: readonly LifeEvent[]): Work {
+  return { hold: work.hold, record: { ...work.record, events } };
+}

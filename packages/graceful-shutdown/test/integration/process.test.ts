@@ -1,0 +1,310 @@
+import { type Proc, runNode } from '@holdfast/testkit';
+import { describe, expect, it } from 'vitest';
+import { connect, get } from '../fixtures/exchange.js';
+import { startLoad } from '../fixtures/load.js';
+
+const SERVER = new URL('../fixtures/server.ts', import.meta.url);
+
+interface Settings {
+  lifecycle?: Record<string, unknown>;
+  http?: Record<string, unknown>;
+  handlerMs?: number;
+}
+
+async function start(settings: Settings = {}, flags: string[] = []): Promise<{ proc: Proc; port: number }> {
+  const proc = runNode(SERVER, { ipc: true, args: [JSON.stringify(settings), ...flags] });
+  const { listening } = await proc.nextMessage<{ listening: number }>((message) => 'listening' in message, 30_000);
+  return { proc, port: listening };
+}
+
+const event = (proc: Proc, type: string) =>
+  proc.nextMessage<{ event: Record<string, unknown> }>((message) => message.event?.type === type, 20_000);
+
+async function terminate(proc: Proc, signal: NodeJS.Signals = 'SIGTERM'): Promise<{ code: number | null; ms: number }> {
+  const began = performance.now();
+  proc.signal(signal);
+  const { code } = await proc.exited;
+  return { code, ms: performance.now() - began };
+}
+
+describe('a drain under load', () => {
+  const situations: [string, number, number][] = [
+    ['A: 50 keep-alive clients', Number.POSITIVE_INFINITY, 0],
+    ['A2: one connection a request', 1, 0],
+    ['A3: mixed, some slower', 4, 37],
+  ];
+  for (const [name, perConnection, pause] of situations)
+    it(`[P19] loses and resets nothing, ${name}`, async () => {
+      const { proc, port } = await start();
+      await using _ = proc;
+      const load = startLoad({
+        port,
+        clients: 50,
+        perConnection,
+        pauseMs: (client) => (client % 2) * pause * (client % 7),
+      });
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      const { code, ms } = await terminate(proc);
+      const report = await load.stop();
+      expect(report).toMatchObject({ lost: 0, resets: 0 });
+      expect(Object.keys(report.byStatus)).toEqual(['200']);
+      expect(report.answered).toBeGreaterThan(50);
+      expect(code).toBe(0);
+      expect(ms).toBeLessThan(4_000);
+      expect(proc.messages).toContainEqual({ closed: expect.objectContaining({ using: 0, refused: 0 }) });
+    });
+
+  it('[P20] of connections that come as fast as they can, at most five are lost with the listener, none with a delay', async () => {
+    for (const [readinessDelayMs, most] of [
+      [0, 5],
+      [300, 0],
+    ] as const) {
+      const { proc, port } = await start({ handlerMs: 0, lifecycle: { readinessDelayMs } });
+      await using _ = proc;
+      // A balancer moves its traffic away once readiness has turned.
+      const load = startLoad({ port, clients: 50, perConnection: 1 });
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      proc.signal('SIGTERM');
+      if (readinessDelayMs > 0) await event(proc, 'lifecycle.shutdown_requested').then(() => load.stop());
+      const { code } = await proc.exited;
+      const report = await load.stop();
+      expect(report.lost).toBeLessThanOrEqual(most);
+      expect(code).toBe(0);
+    }
+  });
+});
+
+describe('a drain with one difficult client', () => {
+  it('[P21] answers a body that drips with 408 and exits in about two seconds', async () => {
+    const { proc, port } = await start();
+    await using _ = proc;
+    const client = await connect(port);
+    client.socket.write(`POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n`);
+    const drip = setInterval(() => client.socket.writable && client.socket.write('x'), 1_000);
+    try {
+      await client.until('').then(() => new Promise((resolve) => setTimeout(resolve, 300)));
+      const { code, ms } = await terminate(proc);
+      expect(client.received).toMatch(/^HTTP\/1.1 408 /);
+      expect(client.received).toMatch(/connection: close/i);
+      expect(client.received).toContain('REQUEST_BODY_TIMEOUT');
+      expect(await client.ended).toBe('end');
+      expect(code).toBe(0);
+      expect(ms).toBeLessThan(6_000);
+      expect(proc.stderr).toBe('');
+    } finally {
+      clearInterval(drip);
+    }
+  });
+
+  it('[P22] lets an upload that arrives in earnest finish', async () => {
+    const { proc, port } = await start();
+    await using _ = proc;
+    const client = await connect(port);
+    const parts = 30;
+    client.socket.write(`POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: ${parts * 10_000}\r\n\r\n`);
+    let sent = 0;
+    const upload = setInterval(() => {
+      if (sent === 3) proc.signal('SIGTERM');
+      if (sent++ < parts) client.socket.write('x'.repeat(10_000));
+      else clearInterval(upload);
+    }, 100);
+    await client.until(/\r\n\r\n300000/);
+    expect(client.received).toMatch(/^HTTP\/1.1 200 /);
+    expect(await proc.exited).toMatchObject({ code: 0 });
+  });
+
+  it('[P23] closes silent connections and half-sent heads after half a second', async () => {
+    const { proc, port } = await start();
+    await using _ = proc;
+    const silent = await connect(port);
+    const half = await connect(port);
+    half.socket.write('GET / HTTP/1.1\r\nHo');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { code, ms } = await terminate(proc);
+    expect([code, await silent.ended, await half.ended]).toEqual([0, 'end', 'end']);
+    expect(silent.received).toBe('');
+    expect(half.received).toMatch(/^HTTP\/1.1 408 /);
+    expect(ms).toBeLessThan(4_000);
+  });
+
+  it('[P24] serves a request that comes on a kept-alive connection after the signal, with Connection: close', async () => {
+    const { proc, port } = await start({ handlerMs: 10 });
+    await using _ = proc;
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connect(port)));
+    for (const client of clients) client.socket.write(get('/'));
+    await Promise.all(clients.map((client) => client.until('ok')));
+    proc.signal('SIGTERM');
+    await event(proc, 'drain.started');
+    for (const client of clients) client.socket.write(get('/'));
+    await Promise.all(clients.map((client) => client.ended));
+    for (const client of clients)
+      expect(client.received).toMatch(/^HTTP\/1.1 200 [\s\S]*HTTP\/1.1 200 [\s\S]*connection: close[\s\S]*ok$/i);
+    expect(await proc.exited).toMatchObject({ code: 0 });
+  });
+
+  it('[P25] keeps an idle connection for keepAliveTimeout, or the grace where that is shorter, and calls it clean', async () => {
+    const { proc, port } = await start({ handlerMs: 1, lifecycle: { keepAliveGraceMs: 700, drainTimeoutMs: 10_000 } });
+    await using _ = proc;
+    const client = await connect(port);
+    client.socket.write(get('/'));
+    await client.until('ok');
+    const { code, ms } = await terminate(proc);
+    expect([code, await client.ended]).toEqual([0, 'end']);
+    expect(ms).toBeGreaterThan(600);
+    expect(ms).toBeLessThan(4_000);
+  });
+
+  it('[P26] completes a 16 MB answer that is being read, and cuts a reader that takes nothing', async () => {
+    const { proc, port } = await start({ http: { writeStallMs: 1_000 } });
+    await using _ = proc;
+    const reader = await connect(port);
+    reader.socket.write(get('/big'));
+    const stuck = await connect(port);
+    stuck.socket.pause();
+    stuck.socket.write(get('/big'));
+    await reader.until('HTTP/1.1 200');
+    const { code } = await terminate(proc);
+    await reader.ended;
+    expect(reader.received.length).toBeGreaterThan(16 * 1024 * 1024);
+    expect(code).toBe(0);
+    expect((await event(proc, 'connection.cut')).event).toMatchObject({ why: 'stalled' });
+    stuck.socket.destroy();
+  });
+
+  it('[P27] tells event streams by its signal, and ends those that do not listen with a last event', async () => {
+    const { proc, port } = await start();
+    await using _ = proc;
+    const heard = await connect(port);
+    heard.socket.write(get('/events'));
+    const deaf = await connect(port);
+    deaf.socket.write(get('/events-deaf'));
+    await Promise.all([heard.until('hello'), deaf.until('hello')]);
+    heard.until('event: bye').then(
+      () => heard.socket.end(),
+      () => undefined,
+    );
+    const { code, ms } = await terminate(proc);
+    expect(heard.received).toContain('event: bye');
+    expect(deaf.received).toContain('event: shutdown');
+    expect([code, await deaf.ended]).toEqual([0, 'end']);
+    expect(ms).toBeLessThan(7_000);
+  });
+
+  it('[P28] closes a WebSocket whose handler does not with 1001', async () => {
+    const { proc, port } = await start({}, ['--upgrade']);
+    await using _ = proc;
+    const client = await connect(port);
+    client.socket.write(get('/', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));
+    await client.until('101 Switching');
+    const { code } = await terminate(proc);
+    expect(await client.ended).toBe('end');
+    expect(Buffer.from(client.received, 'latin1').subarray(-4)).toEqual(Buffer.from([0x88, 0x02, 0x03, 0xe9]));
+    expect(code).toBe(0);
+  });
+
+  it('[P29] cuts what outlasts the drain, still stops the components, names it and exits 1', async () => {
+    const { proc, port } = await start({ handlerMs: 60_000, lifecycle: { drainTimeoutMs: 500 } });
+    await using _ = proc;
+    const client = await connect(port);
+    client.socket.write(get('/'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { code, ms } = await terminate(proc);
+    expect(code).toBe(1);
+    expect(ms).toBeLessThan(4_000);
+    expect(proc.stderr).toContain('the drain timed out');
+    expect(proc.messages).toContainEqual({ closed: expect.objectContaining({ using: 1 }) });
+  });
+});
+
+describe('what still runs after its answer', () => {
+  it('[P16] a job ends before the database is closed; an endless one is aborted and named', async () => {
+    const { proc, port } = await start();
+    await using _ = proc;
+    const client = await connect(port);
+    client.socket.write(get('/job', 'Connection: close\r\n'));
+    await client.until('accepted');
+    expect((await terminate(proc)).code).toBe(0);
+    expect(proc.messages).toContainEqual({ job: { dbOpen: true } });
+
+    const other = await start({ lifecycle: { drainTimeoutMs: 300 } });
+    await using _other = other.proc;
+    const second = await connect(other.port);
+    second.socket.write(get('/job-forever', 'Connection: close\r\n'));
+    await second.until('accepted');
+    expect((await terminate(other.proc)).code).toBe(1);
+    expect(other.proc.stderr).toContain("job 'endless' was abandoned");
+  });
+});
+
+describe('signals and exit codes', () => {
+  it('[P10] takes two signals within 100 ms for one, a later one as force: 143 and 130', async () => {
+    for (const [signal, forced] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+    ] as const) {
+      const { proc, port } = await start({ handlerMs: 1_500 });
+      await using _ = proc;
+      const client = await connect(port);
+      client.socket.write(get('/'));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      proc.signal('SIGTERM');
+      proc.signal('SIGTERM');
+      await event(proc, 'drain.started');
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      proc.signal(signal);
+      expect(await proc.exited).toMatchObject({ code: forced });
+      expect(client.received).toBe('');
+    }
+    const { proc, port } = await start({ handlerMs: 500 });
+    await using _ = proc;
+    const client = await connect(port);
+    client.socket.write(get('/'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    proc.signal('SIGINT');
+    proc.signal('SIGTERM');
+    expect(await proc.exited).toMatchObject({ code: 0 });
+    expect(client.received).toMatch(/200 OK[\s\S]*ok$/);
+  });
+
+  it('[P30] drains first on an uncaught exception and on an unhandled rejection, then exits 70', async () => {
+    for (const path of ['/throw', '/reject']) {
+      const { proc, port } = await start({ handlerMs: 400 });
+      await using _ = proc;
+      const clients = await Promise.all(Array.from({ length: 10 }, () => connect(port)));
+      for (const client of clients) client.socket.write(get('/'));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const culprit = await connect(port);
+      culprit.socket.write(get(path, 'Connection: close\r\n'));
+      expect(await proc.exited).toMatchObject({ code: 70 });
+      for (const client of clients) expect(client.received).toMatch(/200 OK[\s\S]*ok$/);
+      expect(proc.stderr).toContain('on purpose');
+    }
+  });
+
+  it('[P13] says why the start failed on stderr and exits 1: a port that is taken', async () => {
+    const { proc, port } = await start();
+    await using _ = proc;
+    const second = runNode(SERVER, { args: [JSON.stringify({ http: { listen: { port, host: '127.0.0.1' } } })] });
+    await using _second = second;
+    expect(await second.exited).toMatchObject({ code: 1 });
+    expect(second.stderr).toContain("component 'http' failed to start");
+    expect(second.stderr).toContain('EADDRINUSE');
+  });
+});
+
+describe('readinessDelayMs', () => {
+  it('[P31] goes on serving with Connection: close while readiness is 503 and liveness 200', async () => {
+    const { proc, port } = await start({ handlerMs: 1, lifecycle: { readinessDelayMs: 800 } });
+    await using _ = proc;
+    const status = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+    expect(await status('/readyz')).toBe(200);
+    proc.signal('SIGTERM');
+    await event(proc, 'lifecycle.shutdown_requested');
+    expect(await status('/readyz')).toBe(503);
+    expect(await status('/livez')).toBe(200);
+    const late = await connect(port);
+    late.socket.write(get('/'));
+    expect(await late.until(/ok$/)).toMatch(/200 OK[\s\S]*connection: close/i);
+    expect(await proc.exited).toMatchObject({ code: 0 });
+  });
+});

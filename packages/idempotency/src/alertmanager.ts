@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { refuseOption } from './errors.js';
+import type { LaneKey } from './key.js';
+import { duration } from './options.js';
+
+/** How Alertmanager is configured; the defaults are Alertmanager's own. */
+export interface AlertmanagerOptions {
+  /** The route's group_interval, milliseconds. @defaultValue 300_000 */
+  groupIntervalMs?: number | undefined;
+  /** How many Alertmanagers post here. @defaultValue 2 */
+  peers?: number | undefined;
+  /** Their `--cluster.peer-timeout`, milliseconds. @defaultValue 15_000 */
+  peerTimeoutMs?: number | undefined;
+  /** The route's repeat_interval. Only needed when it is shorter than the window; it then caps it at 0.95 of it. Milliseconds. */
+  repeatIntervalMs?: number | undefined;
+}
+
+/** What is read of a webhook body (version 4). Everything may be missing; unknown fields are ignored. */
+export interface AlertmanagerPayload {
+  readonly groupKey?: string | undefined;
+  readonly receiver?: string | undefined;
+  readonly groupLabels?: Readonly<Record<string, string>> | undefined;
+  readonly truncatedAlerts?: number | undefined;
+  readonly notification_reason?: string | undefined;
+  readonly externalURL?: string | undefined;
+  readonly alerts?: readonly AlertmanagerAlert[] | undefined;
+}
+
+/** One alert of a webhook body. */
+export interface AlertmanagerAlert {
+  readonly status?: string | undefined;
+  readonly fingerprint?: string | undefined;
+  readonly startsAt?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Defaults of {@link alertmanager}. */
+export const ALERTMANAGER_DEFAULTS = {
+  /** Alertmanager's own default. */
+  groupIntervalMs: 5 * 60 * 1000,
+  /** A pair is what its documentation recommends; one peer too many only lengthens the window by 15 s. */
+  peers: 2,
+  /** `--cluster.peer-timeout`'s default. */
+  peerTimeoutMs: 15_000,
+} as const;
+
+/** A notification is retried for max(group_interval, 10 s): `dispatch.go`. */
+const SHORTEST_FLUSH_MS = 10_000;
+const REPEAT = 'repeat interval elapsed';
+const LONE_SURROGATE = /\p{Cs}/u;
+
+/**
+ * Makes the key of an Alertmanager delivery: a lane per receiver and groupKey, whose state is the set of alerts with their
+ * fingerprints, firing (since when) or resolved. Retries and copies from HA peers are absorbed; resolved notices, re-fires
+ * and intended repeats run.
+ *
+ * The window is the longest that a retry can take: max(group_interval, 10 s) + group_interval + (peers - 1) x peer timeout.
+ * Not told apart: with `send_resolved: false`, a re-fire with an unchanged startsAt inside the window.
+ *
+ * `sender` is the address of the peer that posted, after trusted proxies; together with externalURL it tells a stale peer.
+ *
+ * @throws IdempotencyError `IDEMPOTENCY_INVALID_OPTION`
+ * @example
+ * const keyOf = alertmanager({ groupIntervalMs: 5 * 60_000, peers: 2 });
+ * await idempotency.run(keyOf(payload, { sender: request.ip }), (op) => notify(payload, op.id));
+ */
+export function alertmanager(
+  options: AlertmanagerOptions = {},
+): (payload: AlertmanagerPayload, from?: { sender?: string | undefined }) => LaneKey {
+  const { windowMs, lateMs, repeatMs } = alertmanagerTimes(options);
+  return (payload, from = {}) => {
+    const { receiver = '', groupKey } = payload;
+    const group = groupKey ?? `labels ${sortedJson(payload.groupLabels ?? {})}`;
+    return {
+      lane: ['alertmanager', short(receiver), short(group)],
+      state: stateOf(payload),
+      windowMs,
+      late: { ms: lateMs, sender: short(`${payload.externalURL ?? ''} ${from.sender ?? ''}`) },
+      repeat: payload.notification_reason === REPEAT ? { ms: repeatMs } : undefined,
+    };
+  };
+}
+
+/** The three times of the lane rule, milliseconds. */
+export function alertmanagerTimes(options: AlertmanagerOptions): {
+  windowMs: number;
+  lateMs: number;
+  repeatMs: number;
+} {
+  const groupIntervalMs = duration('groupIntervalMs', options.groupIntervalMs ?? ALERTMANAGER_DEFAULTS.groupIntervalMs);
+  const peerTimeoutMs = options.peerTimeoutMs ?? ALERTMANAGER_DEFAULTS.peerTimeoutMs;
+  if (!Number.isFinite(peerTimeoutMs) || peerTimeoutMs < 0)
+    refuseOption('peerTimeoutMs', 'must be a finite number of milliseconds >= 0', peerTimeoutMs);
+  const peers = options.peers ?? ALERTMANAGER_DEFAULTS.peers;
+  if (!Number.isSafeInteger(peers) || peers < 1) refuseOption('peers', 'must be a whole number >= 1', peers);
+  const cap =
+    options.repeatIntervalMs === undefined ? Infinity : 0.95 * duration('repeatIntervalMs', options.repeatIntervalMs);
+  const peerWaitMs = (peers - 1) * peerTimeoutMs;
+  const flushMs = Math.max(groupIntervalMs, SHORTEST_FLUSH_MS);
+  return {
+    windowMs: Math.min(cap, flushMs + groupIntervalMs + peerWaitMs),
+    lateMs: Math.min(cap, groupIntervalMs + peerWaitMs),
+    // Retries of a repeat last for one flush; with group_interval >= 10 s this is the same as lateMs.
+    repeatMs: Math.min(cap, flushMs + peerWaitMs),
+  };
+}
+
+/** Annotations, generatorURL, externalURL and a resolved alert's endsAt differ between peers, so none of them takes part. */
+function stateOf(payload: AlertmanagerPayload): string {
+  const { alerts, truncatedAlerts = 0, notification_reason } = payload;
+  if (!Array.isArray(alerts)) return `body ${hash(sortedJson(payload))}`;
+  const parts = alerts.map((alert) => {
+    const name = alert.fingerprint ?? hash(sortedJson(alert.labels ?? {}));
+    return alert.status === 'resolved' ? `${name} r` : `${name} f ${instant(alert.startsAt)}`;
+  });
+  parts.sort();
+  parts.push(`truncated ${truncatedAlerts}`);
+  if (truncatedAlerts > 0) parts.push(`reason ${notification_reason ?? ''}`);
+  return hash(JSON.stringify(parts));
+}
+
+/** Replicas write the same instant in different zones. */
+function instant(time: string | undefined): string {
+  const ms = Date.parse(time ?? '');
+  return Number.isNaN(ms) ? `text ${time ?? ''}` : String(ms);
+}
+
+/** Label values may be kilobytes long or hold anything. */
+function short(text: string): string {
+  return text.length <= 512 && !LONE_SURROGATE.test(text) ? text : `sha256 ${hash(text)}`;
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_name, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

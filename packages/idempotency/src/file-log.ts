@@ -1,0 +1,53 @@
+import { type KeyRecord, type Run, releaseRecord, settleRecord, stepRecord } from './decide.js';
+import type { RecordTable } from './record-table.js';
+
+/** One line of the log: what happened to key `k` of namespace `ns`, at the store's own time. */
+export type FileEntry = { readonly ns: string; readonly k: string; readonly at: number } & (
+  | { readonly op: 'claim'; readonly run: Run; readonly expiresAt: number }
+  | { readonly op: 'settle'; readonly token: string; readonly value: string; readonly ttlMs: number }
+  | { readonly op: 'release'; readonly token: string; readonly keepMs: number }
+  | { readonly op: 'step'; readonly token: string; readonly name: string; readonly value: string }
+  | { readonly op: 'forget' }
+  | { readonly op: 'put'; readonly record: KeyRecord }
+);
+
+/**
+ * Applies an entry. A live claim has been applied already, when it was decided: two claims in one turn must not both win.
+ * Everything else is seen only once it is durable.
+ */
+export function applyEntry(table: RecordTable, entry: FileEntry, origin: 'replay' | 'live'): void {
+  const record = table.get(entry.k);
+  let next: KeyRecord | undefined;
+  switch (entry.op) {
+    case 'claim': {
+      if (origin === 'live') return;
+      const alive = record && entry.at < record.expiresAt ? record : undefined;
+      next = { run: entry.run, last: alive?.last, older: alive?.older, expiresAt: entry.expiresAt };
+      break;
+    }
+    case 'settle':
+      next = settleRecord(record, entry.token, entry.value, entry.ttlMs, entry.at);
+      break;
+    case 'release':
+      next = releaseRecord(record, entry.token, entry.keepMs, entry.at);
+      break;
+    case 'step':
+      next = stepRecord(record, entry.token, entry.name, entry.value);
+      break;
+    case 'forget':
+      table.delete(entry.k);
+      return;
+    case 'put':
+      next = entry.record;
+  }
+  if (next) table.set(entry.k, next);
+}
+
+/** Everything that has not expired. */
+export function* snapshotEntries(tables: ReadonlyMap<string, RecordTable>, now: number): Iterable<FileEntry> {
+  for (const [ns, table] of tables) {
+    for (const [k, record] of [...table.entries()]) {
+      if (now < record.expiresAt) yield { ns, k, at: now, op: 'put', record };
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import type { Collection, MongoClient, TopologyDescription } from 'mongodb';
+import type { KbDocument } from './mongo-document.js';
+import type { StoreContext } from './store.js';
+
+/** A collection, and whether anything can be written to it right now. */
+export interface Link {
+  readonly collection: Collection<KbDocument>;
+  /** Resolves true once there is a primary, false after `timeoutMs` without one. Nothing is sent. */
+  writable(timeoutMs: number): Promise<boolean>;
+  /** Whether a primary is known now. */
+  readonly up: boolean;
+  stop(): void;
+}
+
+/** Passed with every call: a caller's client may have its own ideas, and `j: false` makes majority up to 100 times slower. */
+export const CALL = {
+  writeConcern: { w: 'majority', journal: true },
+  ignoreUndefined: true,
+  promoteLongs: true,
+  promoteValues: true,
+  promoteBuffers: false,
+  useBigInt64: false,
+  bsonRegExp: false,
+  raw: false,
+} as const;
+
+/** Follows the topology by its events: losing the primary shows within half a second, also on an idle connection. */
+export function follow(client: MongoClient, collection: Collection<KbDocument>, context: StoreContext): Link {
+  let up = true;
+  const waiting = new Set<(up: boolean) => void>();
+  const changed = ({ newDescription }: { newDescription: TopologyDescription }): void => {
+    const now = hasPrimary(newDescription);
+    if (now === up) return;
+    up = now;
+    if (up) {
+      for (const wake of [...waiting]) wake(true);
+      context.health({ state: 'stale' });
+    } else context.health({ state: 'degraded', lagMs: null, cause: new Error('MongoDB has no reachable primary') });
+  };
+  client.on('topologyDescriptionChanged', changed);
+  return {
+    collection,
+    get up() {
+      return up;
+    },
+    writable(timeoutMs) {
+      if (up) return Promise.resolve(true);
+      return new Promise((resolve) => {
+        const done = (result: boolean): void => {
+          cancel();
+          waiting.delete(done);
+          resolve(result);
+        };
+        const cancel = context.clock.schedule(timeoutMs, () => done(false), { ref: true });
+        waiting.add(done);
+      });
+    },
+    stop: () => void client.off('topologyDescriptionChanged', changed),
+  };
+}
+
+function hasPrimary(description: TopologyDescription): boolean {
+  if (description.type === 'ReplicaSetWithPrimary' || description.type === 'LoadBalanced') return true;
+  if (description.type === 'ReplicaSetNoPrimary' || description.type === 'Unknown') return false;
+  return [...description.servers.values()].some((server) => server.type !== 'Unknown');
+}
