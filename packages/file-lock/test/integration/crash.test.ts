@@ -6,7 +6,7 @@ import { acquire, inspect } from '../../src/index.js';
 const HOLDER = new URL('../fixtures/hold.ts', import.meta.url);
 
 describe('acquire after a crash', () => {
-  it('replaces an owner killed with SIGKILL at once', async () => {
+  it('replaces an owner killed with SIGKILL at once [P18]', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'f');
     await using child = runNode(HOLDER, { args: [file] });
@@ -17,7 +17,7 @@ describe('acquire after a crash', () => {
     expect(hold.token).toBe(2);
   });
 
-  it('never replaces a stopped owner under dead-or-unproven, and rejects at once with failFast', async () => {
+  it('never replaces a stopped owner under dead-or-unproven, and rejects at once with failFast [P19]', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'f');
     await using child = runNode(HOLDER, { args: [file] });
