@@ -147,7 +147,10 @@ export class OpenJournal<R> implements Journal<R> {
   }
 
   #settle(waiting: Waiting): void {
-    if (this.#failure) return waiting.reject(this.#failure);
+    if (this.#failure) {
+      waiting.reject(this.#failure);
+      return;
+    }
     try {
       for (const record of recordsOf<R>(waiting.json)) {
         this.#options.apply(record, 'live');
@@ -155,13 +158,14 @@ export class OpenJournal<R> implements Journal<R> {
       }
     } catch (cause) {
       // The state is no longer what the log says; the next open makes it anew.
-      return waiting.reject(this.#fail(new Error('apply threw', { cause })));
+      waiting.reject(this.#fail(new Error('apply threw', { cause })));
+      return;
     }
     this.#stats.appends++;
     waiting.resolve();
   }
 
-  /** Begins a new segment. Without space for it the present one goes on; rejects only when `mustRotate`. */
+  /** Begins a new segment. Without space for it the present one goes on. */
   async #rotate(): Promise<void> {
     if (!this.#active.used || this.#failure) return;
     const before = this.#active;

@@ -81,6 +81,7 @@ export class SegmentScanner {
       this.#proven = Math.max(this.#proven, line.start);
     } else {
       this.#bad(this.#offset, this.#offset + bytes);
+      if (bytes <= MAX_LINE_BYTES) this.#proven = Math.max(this.#proven, hiddenProof(text, this.#offset, this.#seed));
     }
     this.#offset += bytes;
     this.#decide(findings);
@@ -106,4 +107,23 @@ export class SegmentScanner {
       head = this.#pending[0];
     }
   }
+}
+
+/** Candidates that are tried for {@link hiddenProof}, so that a record full of look-alikes costs a bounded time. */
+const MOST_CANDIDATES = 16;
+
+/**
+ * Where a good line that is glued to the end of a bad one says that its commit began; 0 if there is none. One flipped line
+ * feed makes one bad line of two, and the second may be all that proves the first to be damage and not a torn tail. It only
+ * proves: its record is not taken, because what stands inside bad bytes may be part of somebody's record.
+ */
+function hiddenProof(text: Buffer, offset: number, seed: number): number {
+  const candidates = text.toString('latin1').matchAll(/(?<=.)[0-9a-f]{8} [hre] [0-9a-f]/gs);
+  let tried = 0;
+  for (const { index } of candidates) {
+    if (tried++ === MOST_CANDIDATES) break;
+    const line = decodeLine(text.subarray(index), offset + index, seed);
+    if (line && line.start <= line.offset) return line.start;
+  }
+  return 0;
 }

