@@ -20,8 +20,8 @@ describe('the lock protocol, every interleaving', () => {
   }
 
   it('loses and doubles no commit even when living owners go stale at any moment [P4]', () => {
-    check('2 contenders, time passes', {
-      contenders: 2,
+    check('3 contenders, time passes', {
+      contenders: 3,
       start: 'owned',
       proofOfGone: 'unproven',
       ticks: 2,
