@@ -43,7 +43,12 @@ const environment = z
     ALERT_EMAIL_FROM: z.email({ error: 'must be an e-mail address' }).optional(),
     ALERT_EMAIL_TO: addresses.optional(),
     ALERT_GROUP_INTERVAL_MS: milliseconds(5 * 60_000),
-    ALERT_REPEAT_INTERVAL_MS: milliseconds(0).optional(),
+    ALERT_REPEAT_INTERVAL_MS: z.coerce
+      .number({ error: 'must be a number of milliseconds' })
+      .int()
+      .min(1)
+      .max(2 ** 31 - 1)
+      .optional(),
     ALERT_PEERS: z.coerce
       .number({ error: 'must be how many Alertmanagers post here' })
       .int()
@@ -73,10 +78,9 @@ const environment = z
         `is ${config.HOST}, which others can reach, and API_TOKEN is not set: set it, or ALLOW_UNAUTHENTICATED=true`,
       );
     }
-    const mail = config.SENDGRID_API_KEY ?? config.SMTP_URL;
-    if (config.SENDGRID_API_KEY && config.SMTP_URL) refuse('SMTP_URL', 'and SENDGRID_API_KEY are both set: choose one');
+    if (config.SMTP_URL) refuse('SMTP_URL', 'has no channel yet: send e-mail through SENDGRID_API_KEY');
     for (const name of ['ALERT_EMAIL_FROM', 'ALERT_EMAIL_TO'] as const) {
-      if (mail !== undefined && config[name] === undefined) refuse(name, 'is needed to send e-mail');
+      if (config.SENDGRID_API_KEY !== undefined && config[name] === undefined) refuse(name, 'is needed to send e-mail');
     }
   });
 

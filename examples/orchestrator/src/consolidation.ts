@@ -1,5 +1,5 @@
 import type { Delivery } from '@holdfast/alert-delivery';
-import { updateFile } from '@holdfast/file-lock';
+import { type FileLockEvent, updateFile } from '@holdfast/file-lock';
 import { type Entry, isKbError, type Kb } from '@holdfast/persistent-kb';
 import { notificationsOf } from './alert-history.js';
 import { byName, type Happening, type Incident, incidentId, isIncident, learn } from './incident.js';
@@ -22,6 +22,7 @@ export interface ConsolidationParts {
   readonly memoryPath: string;
   /** How long to wait for others who write MEMORY.md. */
   readonly lockTimeoutMs: number;
+  readonly onLockEvent: (event: FileLockEvent) => void;
 }
 
 /** Turns what happened into incident entries and MEMORY.md. */
@@ -54,6 +55,7 @@ export function createConsolidation(parts: ConsolidationParts): Consolidation {
     const section = memorySection(await incidentsToShow(parts.kb(), new Set([...names.keys()].map(incidentId))));
     const { changed } = await updateFile(parts.memoryPath, (text) => withSection(text, section), {
       timeoutMs: parts.lockTimeoutMs,
+      onEvent: parts.onLockEvent,
     });
     // Only now: a run that failed is looked at again.
     since = startedAt - LOOK_BACK_MS;
