@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { appendFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProcess, tempDir } from '@holdfast/testkit';
@@ -42,6 +42,16 @@ describe('acquire', () => {
     expect(hold.signal.aborted).toBe(true);
     expect(code(await hold.release().catch((error: unknown) => error))).toBe('FILE_LOCK_LOST');
     expect(await readFile(file, 'utf8')).toBe('old');
+    expect(readdirSync(`${file}.lock`)).toEqual(['o-successor']);
+  });
+
+  it('rejects the release of a hold whose loss nobody has noticed yet, and leaves the successor in [P6]', async () => {
+    await using dir = await tempDir();
+    const file = join(dir.path, 'f');
+    const hold = await acquire(file);
+    const [owner] = readdirSync(`${file}.lock`) as [string];
+    renameSync(`${file}.lock/${owner}`, `${file}.lock/o-successor`);
+    await expect(hold.release()).rejects.toMatchObject({ code: 'FILE_LOCK_LOST' });
     expect(readdirSync(`${file}.lock`)).toEqual(['o-successor']);
   });
 
