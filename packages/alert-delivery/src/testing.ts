@@ -1,0 +1,2 @@
+export { type ConformanceCase, storeConformance } from './conformance.js';
+export { memoryStore } from './memory-store.js';
