@@ -16,13 +16,19 @@ const MAX_DEPTH = 100;
  * `undefined`. Inflates gzip; `maxBytes` bounds what comes out.
  */
 export function jsonBody(maxBytes: number): RequestHandler[] {
+  const read = raw({ type: () => true, limit: maxBytes });
   const parse: RequestHandler = (request, _response, next) => {
     const bytes = request.body as Buffer | undefined;
     request.rawBody = Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0);
     request.body = parseJson(request.rawBody);
     next();
   };
-  return [raw({ type: () => true, limit: maxBytes }), parse];
+  // A route with a limit of its own may stand before the one of all routes: the first to read decides.
+  const unlessRead =
+    (step: RequestHandler): RequestHandler =>
+    (request, response, next) =>
+      request.rawBody ? next() : step(request, response, next);
+  return [unlessRead(read), unlessRead(parse)];
 }
 
 /** @throws HttpError 400 `invalid_json` or `too_deep`. */

@@ -285,7 +285,9 @@ class Office implements Delivery {
   async flush(): Promise<void> {
     for (const key of [...this.#grouping.keys()]) this.#sendGroup(key);
     await Promise.all([...this.#running]);
-    await this.#store.refresh();
+    await this.#store.refresh().catch((error: unknown) => {
+      this.#emit({ type: 'store.failed', during: 'refresh', reason: reasonOf(error) });
+    });
   }
 
   close({ timeoutMs = DEFAULTS.closeTimeoutMs }: { timeoutMs?: number | undefined } = {}): Promise<CloseReport> {
@@ -363,7 +365,9 @@ class Office implements Delivery {
     this.#undurable++;
     this.#undurableIds.add(alert.id);
     if (this.#undurableIds.size > 10_000) this.#undurableIds.delete(this.#undurableIds.values().next().value!);
-    const outcome = this.#outcome(alert.id, undefined);
+    const outcome = new Promise<Outcome>((resolve) => {
+      this.#waiters.set(alert.id, (this.#waiters.get(alert.id) ?? new Set()).add(resolve));
+    });
     this.#emit({ type: 'alert.accepted', id: alert.id, severity: alert.severity, durable: false });
     this.#run(this.#parcel([work], false), true);
     const ended = await outcome;
@@ -548,7 +552,7 @@ class Office implements Delivery {
     try {
       // Registered first and looked up then, so that an end in between is not missed. A dead letter that is about to be
       // sent again is not the end that a replay waits for.
-      const known = await this.#store.find(id);
+      const known = await this.#store.find(id).catch(() => undefined);
       const outcome = known && outcomeOf(id, known.events);
       if (outcome) return outcome;
       if (known && !this.#isHere(id)) this.#watch(id);
@@ -676,7 +680,9 @@ class Office implements Delivery {
     };
     const look = async (): Promise<void> => {
       try {
-        const holds = [...this.#parcels].flatMap((parcel) => parcel.works.map((work) => work.hold));
+        const holds = [...this.#parcels, ...[...this.#grouping.values()].flat()].flatMap((parcel) =>
+          parcel.works.map((work) => work.hold),
+        );
         await this.#store.renew(holds);
         const free = Math.min(CLAIM_MAX, this.#options.queue.max - this.#pendingHere);
         if (free > 0 && !this.#closing) {

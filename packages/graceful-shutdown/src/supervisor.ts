@@ -41,7 +41,7 @@ export interface Supervisor {
 }
 
 /** How long connections that the kernel has queued may take to be accepted before the listener closes. Choice. */
-const EMPTY_QUEUE_MS = 100;
+const EMPTY_QUEUE_MS = 500;
 
 /**
  * Stops accepting, and resolves when the listener is closed. Closing it resets every connection that the kernel has queued

@@ -1,1 +1,2 @@
+export { type ConformanceCase, type ConformanceHarness, conformance } from './conformance.js';
 export { memoryStore } from './memory-store.js';

@@ -1,12 +1,13 @@
 import http, { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { eventually } from '@holdfast/testkit';
+import { eventually, runNode } from '@holdfast/testkit';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
 import * as onExpress from '../../src/express.js';
 import type { LifecycleEvent } from '../../src/index.js';
 import type { RequestDeadlineOptions } from '../../src/node.js';
 import * as onNode from '../../src/node.js';
+import { deadlineConformance } from '../../src/testing.js';
 import { connect, get } from '../fixtures/exchange.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -37,6 +38,13 @@ const frameworks: Record<string, Make> = {
     return listen(createServer(app));
   },
 };
+
+async function serverProcess(framework: string, options: RequestDeadlineOptions, mode: string) {
+  const file = new URL('../fixtures/deadline-server.ts', import.meta.url);
+  const proc = runNode(file, { ipc: true, args: [framework, JSON.stringify(options), mode] });
+  const { port } = await proc.nextMessage<{ port: number }>((message) => 'port' in message, 30_000);
+  return { port, [Symbol.asyncDispose]: () => proc.kill() };
+}
 
 /** Sends a head and half of a body, then goes on sending for ever. */
 const clients: Record<string, (port: number) => Promise<number>> = {
@@ -90,15 +98,14 @@ describe.each(Object.entries(frameworks))('requestDeadline on %s', (_name, make)
   it.each(Object.entries(clients))(
     '[P32] its answers are received 20 of 20 while the client is still sending: %s',
     async (_client, run) => {
-      const server = await make({ handlerMs: 5_000, bodyMs: 150 }, readAll);
-      const slow = await make({ handlerMs: 150 }, never);
-      try {
-        const tries = Array.from({ length: 10 });
-        expect(await Promise.all(tries.map(() => run(server.port)))).toEqual(tries.map(() => 408));
-        expect(await Promise.all(tries.map(() => run(slow.port)))).toEqual(tries.map(() => 503));
-      } finally {
-        server.close();
-        slow.close();
+      const framework = _name === 'node' ? 'node' : 'express';
+      await using tooSlow = await serverProcess(framework, { handlerMs: 5_000, bodyMs: 150 }, 'read');
+      await using slowHandler = await serverProcess(framework, { handlerMs: 150 }, 'never');
+      // A few at a time: as many as there are, they slow each other down and hide what is lost.
+      for (let round = 0; round < 5; round++) {
+        const tries = Array.from({ length: 4 });
+        expect(await Promise.all(tries.map(() => run(tooSlow.port)))).toEqual(tries.map(() => 408));
+        expect(await Promise.all(tries.map(() => run(slowHandler.port)))).toEqual(tries.map(() => 503));
       }
     },
   );
@@ -184,6 +191,16 @@ describe.each(Object.entries(frameworks))('requestDeadline on %s', (_name, make)
       unread.close();
     }
   });
+});
+
+describe.each(Object.entries(frameworks))('deadlineConformance on %s', (_name, make) => {
+  for (const { name, run } of deadlineConformance)
+    it(`[P45] ${name}`, async () => {
+      await run(async (options, handler) => {
+        const { port, close } = await make(options, handler);
+        return { url: `http://127.0.0.1:${port}/`, close };
+      });
+    });
 });
 
 describe('deadlineSignal', () => {

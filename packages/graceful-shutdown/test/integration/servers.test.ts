@@ -105,6 +105,21 @@ describe('http', () => {
     expect(client.received.indexOf('close')).toBeGreaterThan(client.received.indexOf('</2>'));
   });
 
+  it('[P41] a request pipelined during the drain takes over the announcement', async () => {
+    const lifecycle = createLifecycle();
+    const server = createServer((request, response) => void setTimeout(() => response.end(`<${request.url}>`), 400));
+    const { value } = await started(lifecycle, server);
+    const client = await connect(value.port);
+    client.socket.write(get('/1'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const report = lifecycle.shutdown();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    client.socket.write(get('/2'));
+    expect((await report).clean).toBe(true);
+    expect(client.received.match(/<\/\d>/g)).toEqual(['</1>', '</2>']);
+    expect(client.received.match(/connection: close/gi)).toHaveLength(1);
+  });
+
   it('[P42] changes nothing for requests that would upgrade on a server that does not', async () => {
     const lifecycle = createLifecycle();
     const server = createServer((_request, response) => response.end('plain'));
