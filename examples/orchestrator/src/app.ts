@@ -77,7 +77,7 @@ export function createApp(
     .all(methodNotAllowed('POST'));
 
   app.use('/api/knowledge/entries', ...jsonBody(ENTRY_BYTES));
-  app.use('/api', onlyWithoutBody, ...jsonBody(API_BYTES));
+  app.use('/api', ...jsonBody(API_BYTES));
   app.use('/api', knowledgeRoutes(services), alertRoutes(services), deadLetterRoutes(services));
   app.post('/api/memory/consolidate', async (_request, response) => {
     response.json(await services.job('consolidation', () => services.consolidation.run()));
@@ -89,12 +89,6 @@ export function createApp(
   app.use(errorHandler(translate));
   return app;
 }
-
-/** Skips the second parser where the first has read the body. */
-const onlyWithoutBody: express.RequestHandler = (request, _response, next) => {
-  if (request.rawBody) next('route');
-  else next();
-};
 
 function methodNotAllowed(allow: string): express.RequestHandler {
   return (request) => {

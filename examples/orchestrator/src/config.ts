@@ -103,7 +103,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 }
 
 /** Whether only this machine can reach `host`. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.');
   return host === 'localhost' || host === '::1';
 }

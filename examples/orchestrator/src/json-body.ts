@@ -32,7 +32,7 @@ export function jsonBody(maxBytes: number): RequestHandler[] {
 }
 
 /** @throws HttpError 400 `invalid_json` or `too_deep`. */
-export function parseJson(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
   if (depthOf(bytes) > MAX_DEPTH) {
     throw new HttpError(400, 'too_deep', `the body nests deeper than ${MAX_DEPTH} levels`);

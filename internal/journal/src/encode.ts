@@ -10,7 +10,7 @@ export interface Waiting {
 }
 
 /** Most bytes in one commit, unless one append alone is larger. */
-export const COMMIT_BYTES = 2 * 2 ** 20;
+const COMMIT_BYTES = 2 * 2 ** 20;
 
 /** JSON of a record or an array of records. Throws a TypeError for what JSON can't hold. */
 export function toJson(record: unknown): string {

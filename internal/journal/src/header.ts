@@ -2,7 +2,7 @@ import { JournalError } from './errors.js';
 import { encodeLine, type Line, seedOf } from './frame.js';
 
 /** The newest format that this code writes and reads. */
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 const FORMAT = 'holdfast-journal';
 
 /** The first line of every file. */

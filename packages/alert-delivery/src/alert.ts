@@ -48,7 +48,7 @@ export interface Digest {
 }
 
 /** 24 MiB: a webhook body of 16 MB in `data`, escaped once more, still fits. */
-export const MAX_ALERT_BYTES = 24 * 1024 * 1024;
+const MAX_ALERT_BYTES = 24 * 1024 * 1024;
 
 /**
  * Turns what the application gave into what is stored, or throws.

@@ -2,7 +2,7 @@ import type { StoredAlert } from './alert.js';
 import type { SendContext } from './channel.js';
 
 /** A short word that is the same in every copy of a message, for people who got two. */
-export function shortId(context: Pick<SendContext, 'idempotencyKey'>): string {
+function shortId(context: Pick<SendContext, 'idempotencyKey'>): string {
   return context.idempotencyKey.slice(0, 8);
 }
 

@@ -118,7 +118,7 @@ function textOf(thrown: unknown): string {
 }
 
 /** A day: a provider that asks for longer means "not today", and the alert escalates long before. */
-export const LONGEST_WAIT_MS = 24 * 60 * 60 * 1000;
+const LONGEST_WAIT_MS = 24 * 60 * 60 * 1000;
 
 /** A wait that is finite, not negative, and at most a day. Nonsense counts as one second. */
 export function clampWait(ms: number): number {

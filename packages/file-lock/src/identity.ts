@@ -29,7 +29,7 @@ export interface Identity {
 const NAME = /^o-([0-9a-f]{10})-(\d+)-(\d+)-(\d+)-([0-9a-z]+)-([A-Za-z0-9.-]*)$/;
 
 /** Reads an owner's name; undefined if it is none. */
-export function parseName(name: string): Identity | undefined {
+function parseName(name: string): Identity | undefined {
   const match = NAME.exec(name);
   if (!match) return undefined;
   const [, scope, pid, tid, start, , host] = match as unknown as [

@@ -14,7 +14,7 @@ import type { Proof } from './identity.js';
  * Crash at any step leaves one of: nothing, a private `.new-` directory (swept), an empty sticky `F.lock` (free: only we
  * set the bit), or `F.lock/o-X` of a dead X (taken over; its staged files are removed by the successor).
  */
-export type State = AcquireState | CommitState | ReleaseState;
+type State = AcquireState | CommitState | ReleaseState;
 
 /** One file system call, or a proof about an owner's process. */
 export type Effect =
@@ -302,7 +302,7 @@ export function decideRelease(state: ReleaseState, event: Event): Step<ReleaseSt
 }
 
 /** Keeps the time since which this heartbeat has been seen, and starts anew when it moved. */
-export function observe(seen: Observation | undefined, heartbeat: number, now: number): Observation {
+function observe(seen: Observation | undefined, heartbeat: number, now: number): Observation {
   return seen !== undefined && seen.heartbeat === heartbeat ? seen : { heartbeat, sinceMs: now };
 }
 
@@ -365,7 +365,7 @@ export function mine(contest: Contest): string {
 }
 
 /** Where a claim is prepared out of sight. */
-export function privateDirectory(contest: Contest): string {
+function privateDirectory(contest: Contest): string {
   return `${contest.lock}.new-${contest.me}`;
 }
 

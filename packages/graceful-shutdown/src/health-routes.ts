@@ -13,7 +13,7 @@ export interface HealthAnswer {
 }
 
 /** The three routes. */
-export const HEALTH_PATHS = ['/livez', '/readyz', '/health'] as const;
+const HEALTH_PATHS = ['/livez', '/readyz', '/health'] as const;
 
 /**
  * The answer to `method` `path`, `undefined` for any other path. `/livez` is 200 as long as the process answers; `/readyz`

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '@holdfast/clock';
 
 /** How long a client that is still sending is listened to after its answer. Apache's lingering close uses 2 s; measured: 1 s is heard by all. */
-export const LINGER_MS = 1_000;
+const LINGER_MS = 1_000;
 
 /**
  * Makes the end of `request`'s connection a lingering close: FIN after the answer, then whatever still arrives is read and
@@ -46,7 +46,7 @@ export function lingerAfterAnswer(request: IncomingMessage, clock: Clock): void 
 }
 
 /** Reads the rest of a body and throws it away, whoever else was reading it. */
-export function discardBody(request: IncomingMessage): void {
+function discardBody(request: IncomingMessage): void {
   request.unpipe();
   request.removeAllListeners('data');
   request.removeAllListeners('readable');

@@ -29,7 +29,7 @@ export const DEFAULTS = {
 } as const;
 
 /** A timer above this fires at once: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Options of `createLifecycle`. */
 export interface LifecycleOptions {

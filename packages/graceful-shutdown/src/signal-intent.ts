@@ -1,5 +1,5 @@
 /** Two signals closer than this are one: npm, npx and tsx forward what the terminal has already sent to the group. */
-export const DUPLICATE_WINDOW_MS = 100;
+const DUPLICATE_WINDOW_MS = 100;
 
 /** What a signal means, given when the first one came (`undefined`: this is the first). Pure. */
 export function signalIntent(firstMs: number | undefined, nowMs: number): 'shutdown' | 'duplicate' | 'force' {

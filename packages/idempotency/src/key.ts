@@ -32,7 +32,7 @@ export interface EncodedKey {
 }
 
 /** MongoDB's `_id` has no limit of its own; this is for people who read keys, and against keys made of whole bodies. */
-export const MAX_KEY_LENGTH = 8_192;
+const MAX_KEY_LENGTH = 8_192;
 
 /** Lone surrogates all become the same U+FFFD in UTF-8: two keys would be one. */
 const LONE_SURROGATE = /\p{Cs}/u;

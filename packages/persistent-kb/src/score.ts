@@ -13,7 +13,7 @@ const B = 0.75;
  */
 const USUAL_CHARS = 300;
 /** Counts are kept in eight bits. */
-export const MAX_COUNT = 255;
+const MAX_COUNT = 255;
 
 /** What {@link TextOptions} come to. */
 export interface Matching {

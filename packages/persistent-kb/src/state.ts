@@ -50,7 +50,7 @@ export class State {
  * The highest revision wins, so rows may come in any order and more than once. Only a tombstone that the store may have
  * forgotten gives way to a lower one: the id was created anew after the purge.
  */
-export function isNewer(row: Row, known: Row, now: number): boolean {
+function isNewer(row: Row, known: Row, now: number): boolean {
   if (row.rev > known.rev) return true;
   if (known.purgeAt === undefined || known.purgeAt > now || row.entry === undefined) return false;
   return row.op !== known.op && known.prior?.includes(row.op) !== true && row.at >= known.purgeAt;

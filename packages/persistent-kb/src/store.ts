@@ -108,4 +108,4 @@ export interface StoreHealth {
 }
 
 /** What `open` rejects with is a `KB_START` error. */
-export type StartError = KbError & { readonly code: 'KB_START' };
+type StartError = KbError & { readonly code: 'KB_START' };

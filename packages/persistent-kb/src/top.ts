@@ -7,7 +7,7 @@ export interface Ranked {
 }
 
 /** Whether `a` comes before `b`: the better score, then the newer, then the smaller id. A total order. */
-export function precedes(a: Ranked, b: Ranked): boolean {
+function precedes(a: Ranked, b: Ranked): boolean {
   if (a.score !== b.score) return a.score > b.score;
   if (a.row.at !== b.row.at) return a.row.at > b.row.at;
   return a.row.id < b.row.id;
