@@ -325,7 +325,7 @@ function checkIfRev(ifRev: unknown, mayBeAbsent: boolean): void {
 
 /** @throws KbError `KB_CONFLICT` when what is stored is not what was asked for. */
 function checkRev(id: string, current: Row | undefined, ifRev: number | 'absent' | undefined): void {
-  return;
+  if (ifRev === undefined) return;
   const live = current?.entry ? current : undefined;
   if (ifRev === 'absent' ? live === undefined : live?.rev === ifRev) return;
   const is = live ? `is at revision ${live.rev}` : 'does not exist';
