@@ -50,7 +50,10 @@ export const deadlineConformance: readonly ConformanceCase[] = [
         (request) => void request.resume(),
         async (url) => {
           const body = new ReadableStream<Uint8Array>({
-            pull: (controller) => controller.enqueue(new Uint8Array(16_384)),
+            async pull(controller) {
+              await new Promise((resolve) => setImmediate(resolve));
+              controller.enqueue(new Uint8Array(16_384));
+            },
           });
           const answer = await fetch(url, { method: 'POST', body, duplex: 'half' } as RequestInit);
           equal(answer.status, 408);

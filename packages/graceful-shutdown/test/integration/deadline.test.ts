@@ -77,7 +77,12 @@ const clients: Record<string, (port: number) => Promise<number>> = {
     });
   },
   async fetch(port) {
-    const body = new ReadableStream({ pull: (controller) => controller.enqueue(Buffer.alloc(16 * 1024)) });
+    const body = new ReadableStream({
+      async pull(controller) {
+        await new Promise((resolve) => setImmediate(resolve));
+        controller.enqueue(Buffer.alloc(16 * 1024));
+      },
+    });
     const response = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, duplex: 'half' } as RequestInit);
     return response.status;
   },
