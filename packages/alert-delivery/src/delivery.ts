@@ -158,7 +158,7 @@ class Office implements Delivery {
   #parcels = new Set<Parcel>();
   #running = new Set<Promise<unknown>>();
   #waiters = new Map<string, Set<(outcome: Outcome) => void>>();
-  #room: (() => void)[] = [];
+  #room: { readonly bytes: number; readonly critical: boolean; enter(): void }[] = [];
   #grouping = new Map<string, Parcel[]>();
   #groupTimers = new Map<string, () => void>();
   /** Ids that were sent while the store could not write, so that a retry of the same post is not sent twice. */
@@ -217,7 +217,7 @@ class Office implements Delivery {
       tornBytes: found.tornBytes,
       quarantinedBytes: found.quarantinedBytes,
     });
-    for (const work of works) this.#start(work);
+    for (const work of works) this.#resume(work);
     if (this.#store.shared) this.#poll();
   }
 
@@ -252,7 +252,7 @@ class Office implements Delivery {
       if (!work) continue;
       this.#emit({ type: 'alert.replayed', id, asNew: filter.asNew === true });
       const outcome = this.#outcome(id, undefined);
-      this.#start(work);
+      this.#resume(work);
       yield await outcome;
       if (filter.perSecond)
         await new Promise<void>(
@@ -303,7 +303,7 @@ class Office implements Delivery {
     const { clock } = this.#options;
     const begun = clock.monotonic();
     this.#cancelPoll?.();
-    for (const wake of this.#room.splice(0)) wake();
+    this.#letIn();
     for (const key of [...this.#grouping.keys()]) this.#sendGroup(key);
     let cancel: (() => void) | undefined;
     const timeUp = new Promise<void>((resolve) => {
@@ -336,18 +336,23 @@ class Office implements Delivery {
     noteBytes(alert, json.length);
     const { id } = alert;
     await this.#makeRoom(alert);
-    if (this.#undurableIds.has(id))
+    const bytes = bytesOf(alert);
+    if (this.#undurableIds.has(id)) {
+      this.#leave(bytes);
       return { id, duplicate: true, outcome: { status: 'coalesced', id, into: id, durable: false } };
+    }
     const at = this.#options.clock.now();
     let accepted: { duplicate: boolean; work?: Work };
     try {
       accepted = await this.#store.accept(alert, at, { held: true });
     } catch (error) {
+      this.#leave(bytes);
       if (isDeliveryError(error, 'DELIVERY_INVALID_ALERT')) throw error;
       this.#emit({ type: 'store.failed', during: 'accept', reason: reasonOf(error) });
       return { id, duplicate: false, outcome: await this.#sendUndurable(alert, at, error, wait) };
     }
     if (accepted.duplicate) {
+      this.#leave(bytes);
       this.#emit({ type: 'alert.duplicate', id });
       return { id, duplicate: true };
     }
@@ -381,9 +386,14 @@ class Office implements Delivery {
     );
   }
 
-  #start(work: Work): void {
+  /** Work that did not come through `accept` takes its room here: it exists already, and must not wait. */
+  #resume(work: Work): void {
     this.#pendingHere++;
     this.#bytesHere += bytesOf(work.record.alert);
+    this.#start(work);
+  }
+
+  #start(work: Work): void {
     const parcel = this.#parcel([work], true);
     const { group } = this.#options;
     const { dedupKey, status } = parcel.alert;
@@ -436,8 +446,12 @@ class Office implements Delivery {
       durable,
       alert: works[0]!.record.alert,
       store: this.#store,
-      onLost: (ids) => {
-        for (const id of ids) this.#emit({ type: 'hold.lost', id });
+      onLost: (lost) => {
+        for (const { hold, record } of lost) {
+          this.#emit({ type: 'hold.lost', id: hold.id });
+          this.#leave(bytesOf(record.alert));
+          this.#watch(hold.id);
+        }
       },
       onStoreFailed: (error) => this.#emit({ type: 'store.failed', during: 'record', reason: reasonOf(error) }),
     });
@@ -464,9 +478,8 @@ class Office implements Delivery {
 
   #run(parcel: Parcel, undurable: boolean): void {
     this.#parcels.add(parcel);
-    const mine = parcel.works.slice();
-    const running = walk(parcel, this.#routeOf(mine[0]!.record.alert), this.#post)
-      .then((end) => this.#ended(parcel, mine, end, undurable))
+    const running = walk(parcel, this.#routeOf(parcel.works[0]!.record.alert), this.#post)
+      .then((end) => this.#ended(parcel, end, undurable))
       .catch((error: unknown) => this.#emit({ type: 'store.failed', during: 'delivery', reason: reasonOf(error) }))
       .finally(() => {
         this.#parcels.delete(parcel);
@@ -475,18 +488,14 @@ class Office implements Delivery {
     this.#running.add(running);
   }
 
-  async #ended(parcel: Parcel, mine: readonly Work[], end: WalkEnd, undurable: boolean): Promise<void> {
+  async #ended(parcel: Parcel, end: WalkEnd, undurable: boolean): Promise<void> {
     const works = parcel.works;
     const leave = (work: Work): void => {
-      if (undurable) return;
-      this.#pendingHere--;
-      this.#bytesHere -= bytesOf(work.record.alert);
+      if (!undurable) this.#leave(bytesOf(work.record.alert));
     };
-    // Who was folded into this parcel leaves with it; who was lost on the way has left already, by name.
-    if (end.kind !== 'folded') for (const work of end.kind === 'lost' ? mine : works) leave(work);
-    for (const wake of this.#room.splice(0)) wake();
+    // Who was folded into another parcel leaves with that one; who was lost on the way has left already.
+    if (end.kind !== 'folded') for (const work of works) leave(work);
     if (end.kind === 'stopped') await this.#store.release(works.map((work) => work.hold)).catch(() => undefined);
-    if (end.kind === 'lost') for (const work of mine) this.#watch(work.hold.id);
     if (end.kind !== 'ended') return;
     for (const work of works) await this.#tell(parcel, work);
   }
@@ -587,17 +596,41 @@ class Office implements Delivery {
     void look();
   }
 
-  /** Back-pressure: past the bound an alert waits for room before it is stored. Critical ones have a tenth more. */
+  /** Back-pressure: past the bound an alert waits for room before it is stored, in order of arrival, critical ones first. */
   async #makeRoom(alert: StoredAlert): Promise<void> {
+    const bytes = bytesOf(alert);
+    const critical = alert.severity === 'critical';
+    const first = this.#room.findIndex((waiting) => critical && !waiting.critical);
+    await new Promise<void>((enter) => {
+      this.#room.splice(first === -1 ? this.#room.length : first, 0, { bytes, critical, enter });
+      this.#letIn();
+    });
+    if (this.#closing) this.#leave(bytes);
+    this.#open();
+  }
+
+  /** Room is taken here, before the store is asked: of any number of calls at once no more than the bound get in. */
+  #letIn(): void {
     const { max, maxBytes } = this.#options.queue;
-    const share = alert.severity === 'critical' ? 1.1 : 1;
-    while (
-      this.#pendingHere >= Math.ceil(max * share) ||
-      (this.#pendingHere > 0 && this.#bytesHere >= maxBytes * share)
-    ) {
-      await new Promise<void>((resolve) => this.#room.push(resolve));
-      this.#open();
+    let entered = 0;
+    for (const { bytes, critical, enter } of this.#room) {
+      // A tenth more is kept for critical ones.
+      const share = critical ? 1.1 : 1;
+      const full =
+        this.#pendingHere >= Math.ceil(max * share) || (this.#pendingHere > 0 && this.#bytesHere >= maxBytes * share);
+      if (full && !this.#closing) break;
+      this.#pendingHere++;
+      this.#bytesHere += bytes;
+      entered++;
+      enter();
     }
+    if (entered > 0) this.#room.splice(0, entered);
+  }
+
+  #leave(bytes: number): void {
+    this.#pendingHere--;
+    this.#bytesHere -= bytes;
+    this.#letIn();
   }
 
   #gate(step: FullStep): ChannelGate<Parcel> {
@@ -692,7 +725,7 @@ class Office implements Delivery {
               id: work.hold.id,
               maybeRepeat: progressOf(work.record.events).maybeArrived.size > 0,
             });
-            this.#start(work);
+            this.#resume(work);
           }
         }
         await this.#store.refresh();

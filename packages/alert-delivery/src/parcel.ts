@@ -28,7 +28,7 @@ export class Parcel {
   /** The names of its route: only parcels that go the same way are folded. */
   routeKey = '';
   #store: DeliveryStore;
-  #onLost: (ids: readonly string[]) => void;
+  #onLost: (lost: readonly Work[]) => void;
   #onStoreFailed: (error: unknown) => void;
   #buffer: LifeEvent[] = [];
   #writing: Promise<void> | undefined;
@@ -39,7 +39,7 @@ export class Parcel {
     alert: StoredAlert;
     store: DeliveryStore;
     durable: boolean;
-    onLost: (ids: readonly string[]) => void;
+    onLost: (lost: readonly Work[]) => void;
     onStoreFailed: (error: unknown) => void;
   }) {
     this.works = options.works;
@@ -99,7 +99,8 @@ export class Parcel {
     const events = this.#buffer.splice(0);
     if (events.length === 0 || !this.durable || this.works.length === 0) return;
     const holds = this.works.map((work) => work.hold);
-    this.#store.record(holds, events).then(this.#onLost, this.#onStoreFailed);
+    // Who was lost is found out again at the next write, by the parcel that they go to.
+    this.#store.record(holds, events).catch(this.#onStoreFailed);
   }
 
   #flush(): Promise<void> {
@@ -125,8 +126,9 @@ export class Parcel {
         );
         if (lost.length > 0) {
           const gone = new Set(lost);
+          const left = this.works.filter((work) => gone.has(work.hold.id));
           this.works = this.works.filter((work) => !gone.has(work.hold.id));
-          this.#onLost(lost);
+          this.#onLost(left);
         }
       } catch (error) {
         this.durable = false;

@@ -106,6 +106,3 @@ export interface StoreHealth {
   quarantinedBytes?: number | undefined;
   cause?: Error | undefined;
 }
-
-/** What `open` rejects with is a `KB_START` error. */
-type StartError = KbError & { readonly code: 'KB_START' };
