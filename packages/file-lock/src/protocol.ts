@@ -14,6 +14,7 @@ import type { Proof } from './identity.js';
  * Crash at any step leaves one of: nothing, a private `.new-` directory (swept), an empty sticky `F.lock` (free: only we
  * set the bit), or `F.lock/o-X` of a dead X (taken over; its staged files are removed by the successor).
  */
+
 /** One file system call, or a proof about an owner's process. */
 export type Effect =
   | { do: 'list'; path: string }

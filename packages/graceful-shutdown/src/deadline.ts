@@ -202,7 +202,7 @@ export function answerOverHead(
   const unfinished = !request.complete && request.httpVersionMajor === 1;
   if (unfinished) headers.connection = 'close';
   if (response.headersSent || response.writableEnded || response.destroyed) return false;
-  
+  if (unfinished) lingerAfterAnswer(request, clock);
   return guarded.answer(answer.status, headers, body, answer.onDropped);
 }
 

@@ -1,6 +1,5 @@
 import type { Clock } from '@holdfast/clock';
 import type { Row } from './entry.js';
-import type { KbError } from './errors.js';
 import type { KbEvent } from './events.js';
 
 /**
