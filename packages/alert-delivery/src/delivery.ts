@@ -158,7 +158,7 @@ class Office implements Delivery {
   #parcels = new Set<Parcel>();
   #running = new Set<Promise<unknown>>();
   #waiters = new Map<string, Set<(outcome: Outcome) => void>>();
-  #room: { readonly bytes: number; readonly critical: boolean; enter(): void }[] = [];
+  #room: { readonly bytes: number; readonly critical: boolean; enter(inTime: boolean): void }[] = [];
   #grouping = new Map<string, Parcel[]>();
   #groupTimers = new Map<string, () => void>();
   /** Ids that were sent while the store could not write, so that a retry of the same post is not sent twice. */
@@ -169,6 +169,8 @@ class Office implements Delivery {
   #undurable = 0;
   #selfAlerts = 0;
   #closing: Promise<CloseReport> | undefined;
+  /** Set before anything else when closing begins. */
+  #stopping = false;
   #lawTold = false;
   #cancelPoll: (() => void) | undefined;
 
@@ -302,6 +304,7 @@ class Office implements Delivery {
   async #close(timeoutMs: number): Promise<CloseReport> {
     const { clock } = this.#options;
     const begun = clock.monotonic();
+    this.#stopping = true;
     this.#cancelPoll?.();
     this.#letIn();
     for (const key of [...this.#grouping.keys()]) this.#sendGroup(key);
@@ -341,6 +344,23 @@ class Office implements Delivery {
       this.#leave(bytes);
       return { id, duplicate: true, outcome: { status: 'coalesced', id, into: id, durable: false } };
     }
+    const stored = this.#admit(alert, bytes, wait);
+    // A close waits for what it finds half accepted: the store must not be closed under it.
+    const running = stored.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#running.add(running);
+    void running.then(() => this.#running.delete(running));
+    return await stored;
+  }
+
+  async #admit(
+    alert: StoredAlert,
+    bytes: number,
+    wait: boolean,
+  ): Promise<{ id: string; duplicate: boolean; outcome?: Outcome }> {
+    const { id } = alert;
     const at = this.#options.clock.now();
     let accepted: { duplicate: boolean; work?: Work };
     try {
@@ -601,12 +621,12 @@ class Office implements Delivery {
     const bytes = bytesOf(alert);
     const critical = alert.severity === 'critical';
     const first = this.#room.findIndex((waiting) => critical && !waiting.critical);
-    await new Promise<void>((enter) => {
+    const inTime = await new Promise<boolean>((enter) => {
       this.#room.splice(first === -1 ? this.#room.length : first, 0, { bytes, critical, enter });
       this.#letIn();
     });
-    if (this.#closing) this.#leave(bytes);
-    this.#open();
+    // Who came before the close and had room is accepted; who still waits is told.
+    if (!inTime) throw closed();
   }
 
   /** Room is taken here, before the store is asked: of any number of calls at once no more than the bound get in. */
@@ -617,12 +637,16 @@ class Office implements Delivery {
       // A tenth more is kept for critical ones.
       const share = critical ? 1.1 : 1;
       const full =
-        this.#pendingHere >= Math.ceil(max * share) || (this.#pendingHere > 0 && this.#bytesHere >= maxBytes * share);
-      if (full && !this.#closing) break;
-      this.#pendingHere++;
-      this.#bytesHere += bytes;
+        this.#stopping ||
+        this.#pendingHere >= Math.ceil(max * share) ||
+        (this.#pendingHere > 0 && this.#bytesHere >= maxBytes * share);
+      if (full && !this.#stopping) break;
       entered++;
-      enter();
+      if (!full) {
+        this.#pendingHere++;
+        this.#bytesHere += bytes;
+      }
+      enter(!full);
     }
     if (entered > 0) this.#room.splice(0, entered);
   }
@@ -746,7 +770,7 @@ class Office implements Delivery {
   }
 
   #open(): void {
-    if (this.#closing) throw new DeliveryError('DELIVERY_CLOSED', 'delivery is closed: it accepts nothing more');
+    if (this.#stopping) throw closed();
   }
 }
 
@@ -762,6 +786,10 @@ function letterOf(record: AlertRecord, alert: StoredAlert): DeadLetter {
     acceptedAt: record.acceptedAt,
     diedAt: end?.at ?? record.acceptedAt,
   };
+}
+
+function closed(): DeliveryError {
+  return new DeliveryError('DELIVERY_CLOSED', 'delivery is closed: it accepts nothing more');
 }
 
 function reasonOf(error: unknown): string {
