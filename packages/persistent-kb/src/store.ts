@@ -47,7 +47,7 @@ export interface WriteLimits {
 /** How a commit ended. */
 export type WriteOutcome =
   | { readonly status: 'ok' }
-  /** The stored revision was not `base`. Nothing was written, or it was written already by this very operation. */
+  /** The stored revision was not `base`: this call has written nothing. An earlier one of the same operation may have. */
   | { readonly status: 'conflict' }
   /** It may be stored or not, or may still become stored: ask with `read`. */
   | { readonly status: 'unknown'; readonly cause: unknown }

@@ -173,6 +173,7 @@ export class Writer {
   ): Promise<Exclude<Verdict, 'open'> | 'stopped'> {
     const { emit } = this.#around;
     const doubtful = cause !== undefined;
+    let mayBeStored = doubtful;
     if (doubtful) {
       this.#inDoubt++;
       emit({ type: 'kb.outcome-unknown', id, opId: job.opId, reason: messageOf(cause) });
@@ -180,7 +181,9 @@ export class Writer {
     try {
       for (let attempt = 1; ; attempt++) {
         if (this.#stop.signal.aborted) return 'stopped';
-        const verdict = await this.#ask(id, job, write);
+        const judged = await this.#ask(id, job, write);
+        // A store that answered `conflict` has not written it, however far others have gone since.
+        const verdict = judged === 'unknowable' && !mayBeStored ? 'lost' : judged;
         if (verdict !== undefined && verdict !== 'open') {
           if (doubtful) {
             const status = verdict === 'lost' ? 'not-written' : verdict;
@@ -188,9 +191,13 @@ export class Writer {
           }
           return verdict;
         }
-        if (verdict === 'open' && (await this.#store.commit(write, { timeoutMs: this.#left(job) })).status === 'ok') {
-          if (doubtful) emit({ type: 'kb.outcome-settled', id, opId: job.opId, status: 'written' });
-          return 'written';
+        if (verdict === 'open') {
+          const { status } = await this.#store.commit(write, { timeoutMs: this.#left(job) });
+          if (status === 'ok') {
+            if (doubtful) emit({ type: 'kb.outcome-settled', id, opId: job.opId, status: 'written' });
+            return 'written';
+          }
+          if (status === 'unknown') mayBeStored = true;
         }
         if (!(await this.#pause(attempt))) return 'stopped';
       }

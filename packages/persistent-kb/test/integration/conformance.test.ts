@@ -4,10 +4,16 @@ import { fileStore } from '../../src/index.js';
 import { mongoStore } from '../../src/mongodb.js';
 import { type ConformanceHarness, conformance, memoryStore } from '../../src/testing.js';
 
+/** The number of each case in PROMISES.md, in the suite's order. */
+const PROMISES = [
+  ...['[P1]', '[P2]', '[P3]', '[P4]', '[P5]', '[P6]'],
+  ...['[P7]', '[P8]', '[P9]', '[P10]', '[P11]', '[P12]'],
+];
+
 function cases(make: () => Promise<ConformanceHarness & { dispose?(): PromiseLike<void> }>, shared: boolean): void {
-  conformance.forEach(({ name, needsShared, run }) => {
+  conformance.forEach(({ name, needsShared, run }, at) => {
     if (needsShared && !shared) return;
-    it(name, async () => {
+    it(`${PROMISES[at]} ${name}`, async () => {
       const harness = await make();
       try {
         await run(harness);
