@@ -40,6 +40,8 @@ class ShelfFiles {
   #segment: number;
   #handle: FileHandle | undefined;
   #size = 0;
+  /** Something was written since the last fdatasync. */
+  #dirty = false;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting: { id: string; line: Buffer; place?: Place }[] = [];
 
@@ -121,10 +123,13 @@ class ShelfFiles {
       });
       await this.#handle.write(Buffer.concat(batch.map(({ line }) => line)), 0, offset - this.#size, this.#size);
       this.#size = offset;
+      this.#dirty = true;
       for (const [index, { id }] of batch.entries()) this.found(id, places[index]!);
       if (created) await syncDirectory(this.#dir);
     }
-    if (sync) await this.#handle?.datasync();
+    if (!sync || !this.#dirty) return;
+    await this.#handle?.datasync();
+    this.#dirty = false;
   }
 
   async #rotate(): Promise<void> {

@@ -1,5 +1,15 @@
+import type { Journal } from '@holdfast/journal';
 import { type KeyRecord, type Run, releaseRecord, settleRecord, stepRecord } from './decide.js';
 import type { RecordTable } from './record-table.js';
+
+/** The state behind one directory. */
+export interface FileState {
+  readonly tables: Map<string, RecordTable>;
+  /** Never goes back, not even over a restart with a clock set back. Epoch milliseconds. */
+  now(): number;
+  readonly journal: Journal<FileEntry>;
+  tableOf(namespace: string): RecordTable;
+}
 
 /** One line of the log: what happened to key `k` of namespace `ns`, at the store's own time. */
 export type FileEntry = { readonly ns: string; readonly k: string; readonly at: number } & (

@@ -1,8 +1,7 @@
 import { isJournalError } from '@holdfast/journal';
 import { type ClaimRequest, decideClaim, type KeyRecord, renewRecord } from './decide.js';
 import { IdempotencyError } from './errors.js';
-import type { FileState } from './file.js';
-import type { FileEntry } from './file-log.js';
+import type { FileEntry, FileState } from './file-log.js';
 import type { RecordTable } from './record-table.js';
 import { type Claim, type OpenStore, snapshotOf } from './store.js';
 

@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '@holdfast/clock';
-import { isJournalError, type Journal, openJournal } from '@holdfast/journal';
+import { isJournalError, openJournal } from '@holdfast/journal';
 import { IdempotencyError, refuseOption } from './errors.js';
 import type { IdempotencyEvent } from './events.js';
-import { applyEntry, type FileEntry, snapshotEntries } from './file-log.js';
+import { applyEntry, type FileEntry, type FileState, snapshotEntries } from './file-log.js';
 import { FilePart } from './file-part.js';
 import { readableKey } from './key.js';
 import { count, DEFAULTS } from './options.js';
@@ -17,15 +17,6 @@ export interface FileStoreOptions {
   maxEntries?: number | undefined;
   /** Approximate bytes kept per namespace. @defaultValue 67_108_864 */
   maxBytes?: number | undefined;
-}
-
-/** The state behind one directory. */
-export interface FileState {
-  readonly tables: Map<string, RecordTable>;
-  /** Never goes back, not even over a restart with a clock set back. Epoch milliseconds. */
-  now(): number;
-  readonly journal: Journal<FileEntry>;
-  tableOf(namespace: string): RecordTable;
 }
 
 /**

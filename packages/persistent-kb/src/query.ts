@@ -56,8 +56,11 @@ export function runQuery<T extends Entry>(
     const terms = queryTerms(query.text, split);
     if (terms.length > 0 && filter) {
       text.search(terms, (id, score) => {
+        // Most hits of a common word can't be among the best: they are counted without being looked up.
+        if (!filter.accepts(id)) return;
+        if (score < top.floor) return top.count();
         const row = state.rows.get(id);
-        if (row && filter.accepts(id)) top.offer({ row, score });
+        if (row) top.offer({ row, score });
       });
     }
   } else if (filter) {
@@ -95,11 +98,13 @@ function filterOf(query: Query, state: State): Filter | undefined {
     .filter((ids) => ids !== undefined);
 
   required.sort((a, b) => a.size - b.size);
+  const accepts = (id: string): boolean =>
+    required.every((ids) => ids.has(id)) &&
+    (either.length === 0 || either.some((ids) => ids.has(id))) &&
+    !without.some((ids) => ids.has(id));
+  const unconditional = required.length + either.length + without.length === 0;
   return {
-    accepts: (id) =>
-      required.every((ids) => ids.has(id)) &&
-      (either.length === 0 || either.some((ids) => ids.has(id))) &&
-      !without.some((ids) => ids.has(id)),
+    accepts: unconditional ? () => true : accepts,
     narrowest: required[0] ?? (either.length > 0 ? union(either) : undefined),
   };
 }

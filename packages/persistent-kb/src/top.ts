@@ -14,7 +14,15 @@ function precedes(a: Ranked, b: Ranked): boolean {
 }
 
 /** Keeps the `limit` best of what it is offered, in a heap whose root is the worst kept, and counts all. */
-export function best(limit: number): { offer(ranked: Ranked): void; take(): Ranked[]; readonly total: number } {
+export function best(limit: number): {
+  offer(ranked: Ranked): void;
+  /** Counts one that is not offered, because its score is below `floor`. */
+  count(): void;
+  /** A score below it can't be among the best any more. */
+  readonly floor: number;
+  take(): Ranked[];
+  readonly total: number;
+} {
   const heap: Ranked[] = [];
   let total = 0;
 
@@ -38,6 +46,13 @@ export function best(limit: number): { offer(ranked: Ranked): void; take(): Rank
         heap.push(ranked);
         if (heap.length === limit) heap.sort((a, b) => (precedes(a, b) ? 1 : -1));
       } else if (limit > 0 && precedes(ranked, heap[0]!)) sink(ranked);
+    },
+    count() {
+      total++;
+    },
+    get floor() {
+      if (heap.length < limit) return Number.NEGATIVE_INFINITY;
+      return limit === 0 ? Number.POSITIVE_INFINITY : heap[0]!.score;
     },
     take: () => heap.sort((a, b) => (precedes(a, b) ? -1 : 1)),
     get total() {
