@@ -24,7 +24,7 @@ import { ActiveSegment } from './segment.js';
  * @throws JournalError `JOURNAL_LOCKED` (at once if the owner is alive, else after `openTimeoutMs`), `JOURNAL_DAMAGED`,
  * `JOURNAL_UNUSABLE` (no permission, no space, a newer format, `apply` threw); TypeError or RangeError for a bad option;
  * `signal.reason` untouched
- * @see docs/decisions/0002-journal.md, docs/reference/journal-format.md
+ * @see docs/decisions/0002-journal.md
  */
 export function openJournal<R>(options: JournalOptions<R>): Promise<Journal<R>> {
   return openJournalWith(resolveOptions(options), collaborators);

@@ -7,7 +7,7 @@ export const MAX_LINE_BYTES = 256 * 2 ** 20;
 export const DEFAULTS = {
   /** Damage stops a start by default: going on without records is a person's decision. */
   onDamage: 'refuse',
-  /** 16 MiB: after a crash one segment is copied, about 30 ms on the machine in research/persistent-kb.md (b). */
+  /** 16 MiB: after a crash one segment is copied, and this bounds the copy. Choice. */
   segmentBytes: 16 * 2 ** 20,
   /** 16 MiB: MongoDB's document limit, so that what fits here fits there. */
   maxRecordBytes: 16 * 2 ** 20,

@@ -14,8 +14,8 @@ describe('bad input', () => {
     const auth = { authorization: 'Bearer letmein' };
     const cases: [string, string, string, Record<string, string>, number, string][] = [
       ['POST', '/webhook/alerts', '{bad', auth, 400, 'invalid_json'],
-      ['POST', '/webhook/alerts', '[1]', auth, 400, 'no_alerts'],
-      ['POST', '/webhook/alerts', '{"alerts":"no"}', auth, 400, 'invalid_payload'],
+      ['POST', '/webhook/alerts', '[1]', auth, 400, 'invalid_payload'],
+      ['POST', '/webhook/alerts', '{"alerts":"no"}', auth, 400, 'no_alerts'],
       ['POST', '/webhook/alerts', JSON.stringify({ alerts: [alert] }), {}, 401, 'unauthorized'],
       ['GET', '/webhook/alerts', '', auth, 405, 'method_not_allowed'],
       ['POST', '/webhook/alerts', ' '.repeat(17 * 1024 * 1024), auth, 413, 'too_large'],
