@@ -13,9 +13,9 @@ const NAMES: Record<Tool, readonly string[]> = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
 };
 
-/** Where the test run keeps what it downloads: `HOLDFAST_CACHE`, else inside the repository's node_modules. */
+/** Where the test run keeps what it downloads: `HOLDFAST_CACHE`, else `.cache` in the repository, which `npm ci` leaves alone. */
 export function cacheDir(): string {
-  return process.env.HOLDFAST_CACHE || fileURLToPath(new URL('../../../node_modules/.cache/holdfast', import.meta.url));
+  return process.env.HOLDFAST_CACHE || fileURLToPath(new URL('../../../.cache', import.meta.url));
 }
 
 /**
