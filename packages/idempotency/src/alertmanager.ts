@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { refuseOption } from './errors.js';
 import type { LaneKey } from './key.js';
 import { duration } from './options.js';
+import { sortedJson } from './sorted-json.js';
 
 /** How Alertmanager is configured; the defaults are Alertmanager's own. */
 export interface AlertmanagerOptions {
@@ -132,12 +133,4 @@ function short(text: string): string {
 
 function hash(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
-}
-
-function sortedJson(value: unknown): string {
-  return JSON.stringify(value, (_name, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

@@ -26,10 +26,4 @@ export type IdempotencyEvent =
   | { type: 'store.opened'; store: string; namespace: string }
   | { type: 'store.failed'; store: string; operation: string; reason: string }
   | { type: 'store.closed'; store: string }
-  | { type: 'http.key_ignored'; reason: 'alertmanager-body' }
-  | {
-      type: 'http.answer_not_stored';
-      key: string;
-      status: number;
-      why: 'status' | 'too-large' | 'event-stream' | 'abandoned';
-    };
+  | { type: 'http.key_ignored'; reason: 'alertmanager-body' };

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { Key } from '../key.js';
+import { sortedJson } from '../sorted-json.js';
+import type { Preset } from './options.js';
+
+/** What is known of a request when its key is made. */
+export interface RequestFacts {
+  readonly method: string;
+  readonly path: string;
+  /** Every `Idempotency-Key` header, as it came. */
+  readonly keyHeaders: readonly string[];
+  readonly authorization: string | undefined;
+  readonly scope: string;
+  readonly body: unknown;
+  /** What the `key` function gave, or `undefined`. */
+  readonly given: Key | undefined;
+}
+
+/** What to do with a request. */
+export type Plan =
+  | { readonly do: 'run-unprotected'; readonly why: 'safe-method' | 'no-key' }
+  | {
+      readonly do: 'execute';
+      readonly key: Key;
+      readonly fingerprint: string | undefined;
+      readonly headerIgnored: boolean;
+    }
+  | { readonly do: 'refuse'; readonly status: 400; readonly title: string };
+
+/** The longest key of the field's best known service: https://docs.stripe.com/api/idempotent_requests */
+const MAX_HEADER_LENGTH = 255;
+
+/** Decides about a request. `laneOf` is the lane key of an Alertmanager body. */
+export function planRequest(facts: RequestFacts, preset: Preset, laneOf: (body: never) => Key): Plan {
+  if (facts.method === 'GET' || facts.method === 'HEAD' || facts.method === 'OPTIONS')
+    return { do: 'run-unprotected', why: 'safe-method' };
+  return preset === 'webhook' ? planWebhook(facts, laneOf) : planApi(facts, preset);
+}
+
+/** A sender that retries 5xx only is never told 4xx: without a usable key its request runs. */
+function planWebhook(facts: RequestFacts, laneOf: (body: never) => Key): Plan {
+  const { body, given, keyHeaders } = facts;
+  const lane =
+    typeof body === 'object' && body !== null && typeof (body as { groupKey?: unknown }).groupKey === 'string';
+  if (lane) {
+    const key = given ?? laneOf(body as never);
+    return { do: 'execute', key, fingerprint: undefined, headerIgnored: keyHeaders.length > 0 };
+  }
+  const header = keyHeaders.length === 1 ? parseKey(keyHeaders[0]!) : undefined;
+  if (header !== undefined)
+    return { do: 'execute', key: scoped(facts, header, digest(body)), fingerprint: undefined, headerIgnored: false };
+  if (given !== undefined) return { do: 'execute', key: given, fingerprint: undefined, headerIgnored: false };
+  return { do: 'run-unprotected', why: 'no-key' };
+}
+
+function planApi(facts: RequestFacts, preset: 'ietf' | 'stripe'): Plan {
+  const { keyHeaders, given } = facts;
+  if (given !== undefined) return { do: 'execute', key: given, fingerprint: undefined, headerIgnored: false };
+  if (keyHeaders.length === 0)
+    return preset === 'ietf'
+      ? { do: 'refuse', status: 400, title: 'Idempotency-Key is missing' }
+      : { do: 'run-unprotected', why: 'no-key' };
+  const header = keyHeaders.length === 1 ? parseKey(keyHeaders[0]!) : undefined;
+  if (header === undefined)
+    return {
+      do: 'refuse',
+      status: 400,
+      title: `Idempotency-Key must be one value of 1 to ${MAX_HEADER_LENGTH} printable ASCII characters, quoted or not`,
+    };
+  return { do: 'execute', key: scoped(facts, header), fingerprint: digest(facts.body), headerIgnored: false };
+}
+
+/** A structured-field string (`"abc"`, with `\"` and `\\`) or a bare value; undefined for what is neither. */
+export function parseKey(header: string): string | undefined {
+  const text = header.trim();
+  let value = text;
+  if (text.startsWith('"')) {
+    if (!/^"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"$/.test(text)) return undefined;
+    value = text.slice(1, -1).replace(/\\(["\\])/g, '$1');
+  } else if (!/^[\x21\x23-\x2b\x2d-\x7e]*$/.test(text)) {
+    return undefined;
+  }
+  return value.length > 0 && value.length <= MAX_HEADER_LENGTH ? value : undefined;
+}
+
+function scoped({ method, path, authorization, scope }: RequestFacts, ...more: string[]): Key {
+  return ['http', method, path, hash(authorization ?? ''), scope, ...more];
+}
+
+function digest(body: unknown): string {
+  if (body === undefined) return hash('');
+  return hash(typeof body === 'string' || body instanceof Uint8Array ? body : sortedJson(body));
+}
+
+function hash(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('base64url');
+}
