@@ -5,8 +5,10 @@ import {
   fileStore as deliveryFiles,
   openDelivery,
 } from '@holdfast/alert-delivery';
+import { mongoStore as deliveryMongo } from '@holdfast/alert-delivery/mongodb';
 import { createIdempotency, type Idempotency, type IdempotencyOptions } from '@holdfast/idempotency';
 import { fileStore as idempotencyFiles } from '@holdfast/idempotency/file';
+import { mongoStore as idempotencyMongo } from '@holdfast/idempotency/mongodb';
 import { type Entry, type Kb, type KbOptions, fileStore as kbFiles, openKb } from '@holdfast/persistent-kb';
 import { mongoStore as kbMongo } from '@holdfast/persistent-kb/mongodb';
 import type { Config } from './config.js';
@@ -16,10 +18,7 @@ const START_TIMEOUT_MS = 20_000;
 /** Of `close`: what is under way may finish, the rest stays in the store for the next start. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/**
- * How the three stores are opened: in files under `DATA_DIR`; `MONGODB_URI` moves the knowledge base to MongoDB, idempotency
- * and delivery have no MongoDB store yet.
- */
+/** How the three stores are opened: in files under `DATA_DIR`, or all in MongoDB. The code above them is the same. */
 export interface Stores {
   openKb(onEvent: KbOptions['onEvent']): Promise<Kb<Entry>>;
   openIdempotency(onEvent: IdempotencyOptions['onEvent']): Promise<Idempotency>;
@@ -39,7 +38,7 @@ export function storesOf(config: Config): Stores {
       }),
     async openIdempotency(onEvent) {
       const idempotency = createIdempotency({
-        store: idempotencyFiles({ dir: join(dir, 'idempotency') }),
+        store: uri ? idempotencyMongo({ uri }) : idempotencyFiles({ dir: join(dir, 'idempotency') }),
         // An alert that says "the database is down" must get out while it is.
         onStoreError: 'run',
         onEvent,
@@ -50,7 +49,7 @@ export function storesOf(config: Config): Stores {
     openDelivery: (options) =>
       openDelivery({
         ...options,
-        store: deliveryFiles({ dir: join(dir, 'journal') }),
+        store: uri ? deliveryMongo({ uri }) : deliveryFiles({ dir: join(dir, 'journal') }),
         deadLetter: join(dir, 'failed-alerts.jsonl'),
         startTimeoutMs: START_TIMEOUT_MS,
       }),

@@ -106,9 +106,7 @@ function greet(config: Config, address: string, port: number): void {
   const token = config.API_TOKEN ? ' -H "Authorization: Bearer $API_TOKEN"' : '';
   const body =
     '{"alerts":[{"labels":{"alertname":"Hello","severity":"warning"},"annotations":{"summary":"it works"}}]}';
-  const where = config.MONGODB_URI
-    ? `the knowledge base in MongoDB, idempotency and delivery in ${config.DATA_DIR} (they have no MongoDB store yet)`
-    : config.DATA_DIR;
+  const where = config.MONGODB_URI ? 'MongoDB' : config.DATA_DIR;
   process.stdout.write(
     `Holdfast orchestrator listens on ${url}, keeps its state in ${where}\n` +
       `Try: curl -s ${url}/webhook/alerts${token} -d '${body}'\n`,

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { freePort, needs, runNode, startMongod, tempDir } from '@holdfast/testkit';
+import { freePort, runNode, tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { startOrchestrator } from './start-orchestrator.js';
 
@@ -54,20 +54,6 @@ describe('start', () => {
     expect(await proc.exited).toEqual({ code: 1, signal: null });
     expect(proc.stderr).toContain('Failed to initialize persistence layer');
     expect(proc.stderr + proc.stdout).not.toContain('hunter2');
-  });
-
-  it.skipIf(!needs('mongod'))('keeps the knowledge base in MongoDB and says what is not there yet', async () => {
-    await using dir = await tempDir();
-    await using mongod = await startMongod({ replSet: true });
-    const env = { MONGODB_URI: mongod.uriFor('kb') };
-    const first = await startOrchestrator(dir.path, env);
-    await using _first = first.proc;
-    expect(first.proc.stdout).toContain('no MongoDB store yet');
-    await first.post('/api/knowledge/entries', { id: 'kept', title: 'test' });
-    await first.proc.kill();
-    const second = await startOrchestrator(dir.path, env);
-    await using _second = second.proc;
-    expect((await second.call('/api/knowledge/entries/kept')).json().entry.title).toBe('test');
   });
 
   it('refuses a public address without a token', async () => {

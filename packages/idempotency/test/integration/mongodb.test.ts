@@ -1,0 +1,186 @@
+import { needs, runNode, startMongod, tcpProxy } from '@holdfast/testkit';
+import { MongoClient } from 'mongodb';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ClaimRequest, decideClaim, type KeyRecord } from '../../src/decide.js';
+import { createIdempotency, isIdempotencyError } from '../../src/index.js';
+import { type KeyDocument, MongoPart } from '../../src/mongo-part.js';
+import { mongoStore } from '../../src/mongodb.js';
+import { encodeValue } from '../../src/value.js';
+
+const RACER = new URL('../fixtures/race-on-mongo.ts', import.meta.url);
+
+describe.skipIf(!needs('mongod'))('mongoStore', () => {
+  let mongod: Awaited<ReturnType<typeof startMongod>>;
+  let client: MongoClient;
+  beforeAll(async () => {
+    mongod = await startMongod({ replSet: true });
+    client = await new MongoClient(mongod.uriFor('idem')).connect();
+  });
+  afterAll(async () => {
+    await client?.close();
+    await mongod?.[Symbol.asyncDispose]();
+  });
+  const make = (more = {}) => createIdempotency({ store: mongoStore({ uri: mongod.uriFor('idem') }), ...more });
+  const deadline = { signal: new AbortController().signal };
+
+  it('decides each claim as decideClaim does, over random records [P29]', async () => {
+    const keys = client.db().collection<KeyDocument>('random');
+    const part = new MongoPart(keys, '', undefined);
+    let seed = 20261124;
+    const chance = (): number => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+      return seed / 2 ** 31;
+    };
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(chance() * list.length)]!;
+    const verdicts = new Map<string, number>();
+    for (let at = 0; at < 400; at++) {
+      const now = Date.now();
+      // Far from any border, so that the milliseconds until the server looks don't matter.
+      const time = (): number => now + pick([-7_200_000, -600_000, -60_000, 3_600_000]);
+      const lane = pick([true, false]);
+      const delivered = (state: string) => ({
+        state,
+        at: now - pick([60_000, 600_000, 7_200_000]),
+        settledAt: now - 30_000,
+        attempt: 1,
+        value: '"v"',
+        ...(lane && { sender: pick(['a', 'b']), repeat: pick([true, false]) }),
+      });
+      const record: KeyRecord | undefined = pick([true, true, true, false])
+        ? {
+            run: pick([true, false])
+              ? {
+                  state: pick(['s1', 's2', '']),
+                  id: 'old',
+                  token: pick(['t', 'other']),
+                  attempt: 2,
+                  claimedAt: now - 60_000,
+                  until: pick([0, time()]),
+                  steps: [['one', '1']],
+                  ...(lane && { lane: { sender: 'a', repeat: false } }),
+                }
+              : undefined,
+            last: pick([true, true, false]) ? delivered(pick(['s1', 's2', ''])) : undefined,
+            older: lane && pick([true, false]) ? [delivered('s1'), delivered('s3')] : undefined,
+            expiresAt: pick([now - 60_000, now + 7_200_000, now + 7_200_000]),
+          }
+        : undefined;
+      const request: ClaimRequest = {
+        token: 't',
+        id: 'new',
+        state: pick(['s1', 's2', 's3', '']),
+        lane: lane
+          ? {
+              windowMs: 300_000,
+              late: pick([undefined, { ms: 300_000, sender: 'a' }]),
+              repeat: pick([undefined, undefined, { ms: 300_000 }]),
+            }
+          : undefined,
+        leaseMs: 30_000,
+        keepMs: 60_000,
+      };
+      if (record) {
+        const stored = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+        await keys.insertOne({ _id: `k${at}`, exp: new Date(record.expiresAt + 86_400_000), ...stored } as KeyDocument);
+      }
+      const expected = decideClaim(record, request, now);
+      const got = await part.claim(`k${at}`, request, deadline);
+      expect({ at, verdict: got.verdict }).toEqual({ at, verdict: expected.verdict });
+      if (expected.verdict === 'mine' && got.verdict === 'mine') {
+        expect({ id: got.id, attempt: got.attempt, steps: got.steps }).toEqual({
+          id: expected.run.id,
+          attempt: expected.run.attempt,
+          steps: expected.run.steps,
+        });
+        if (record?.run?.token !== 't' || record.run.until <= now) expect(got.reason).toBe(expected.reason);
+      }
+      if (expected.verdict === 'done' && got.verdict === 'done') expect(got.reason).toBe(expected.reason);
+      verdicts.set(got.verdict, (verdicts.get(got.verdict) ?? 0) + 1);
+    }
+    expect([...verdicts.keys()].sort()).toEqual(['busy', 'done', 'mine', 'reused']);
+  });
+
+  it('runs once for racing duplicates of two processes, and gives everybody the answer [P30]', async () => {
+    const env = { MONGO: mongod.uriFor('idem') };
+    const racers = [1, 2].map((n) => runNode(RACER, { env, args: [String(n)], ipc: true }));
+    await Promise.all(racers.map((racer) => racer.nextMessage((message) => message === 'ready', 30_000)));
+    for (const racer of racers) racer.send('go');
+    type Report = { runs: number; answers: string[] };
+    const reports = await Promise.all(
+      racers.map((racer) => racer.nextMessage<Report>((message) => typeof message === 'object', 30_000)),
+    );
+    expect(reports[0]!.runs + reports[1]!.runs).toBe(1);
+    expect(new Set(reports.flatMap(({ answers }) => answers)).size).toBe(1);
+    expect(reports.flatMap(({ answers }) => answers)).toHaveLength(100);
+    for (const racer of racers) await racer.kill();
+  });
+
+  it('takes over from a dead owner with attempt 2, its id and its steps; the late owner is refused [P31]', async () => {
+    const keys = client.db().collection<KeyDocument>('idempotency');
+    await using second = make();
+    const part = new MongoPart(keys, '7:default', undefined);
+    const request = { token: 'dead', id: 'the id', state: '', lane: undefined, leaseMs: 300, keepMs: 60_000 };
+    expect(await part.claim('taken', request, deadline)).toMatchObject({ verdict: 'mine', attempt: 1 });
+    expect(await part.step('taken', 'dead', 'one', encodeValue('done'), deadline)).toBe(true);
+    const seen: unknown[] = [];
+    await second.run('taken', async (op) => {
+      seen.push(op.attempt, op.id, await op.step('one', () => 'again'));
+      return 1;
+    });
+    expect(seen).toEqual([2, 'the id', 'done']);
+    for (const refused of [
+      part.settle('taken', 'dead', '2', 1_000, deadline),
+      part.renew('taken', 'dead', 1_000, 1_000, deadline),
+      part.release('taken', 'dead', 1_000, deadline),
+      part.step('taken', 'dead', 'two', '2', deadline),
+    ])
+      expect(await refused).toBe(false);
+    expect(await second.run('taken', () => 3)).toBe(1);
+  });
+
+  it('keeps id and steps over a failure, and forgets on request [P32]', async () => {
+    await using idempotency = make();
+    let steps = 0;
+    const work = (fail: boolean) =>
+      idempotency.run('failing', async (op) => {
+        await op.step('one', () => ++steps);
+        if (fail) throw new Error('no');
+        return [op.attempt, steps];
+      });
+    await expect(work(true)).rejects.toThrow('no');
+    expect(await work(false)).toEqual([2, 1]);
+    expect(await idempotency.peek('failing')).toMatchObject({ status: 'settled', attempt: 2 });
+    expect(await idempotency.forget('failing')).toBe(true);
+    expect(await work(false)).toEqual([1, 2]);
+  });
+
+  it('takes values that look like operators for what they are [P33]', async () => {
+    await using idempotency = make();
+    const key = ['$run', '{"$set":1}', '$$NOW'];
+    const value = { $set: { a: '$last' }, 'a.b': '$$NOW' };
+    expect(await idempotency.run(key, () => value, { fingerprint: '$last.state' })).toEqual(value);
+    expect(await idempotency.run(key, () => 0, { fingerprint: '$last.state' })).toEqual(value);
+  });
+
+  it('claims and settles although the first answer is cut, and runs once [P34]', async () => {
+    await using proxy = await tcpProxy(mongod.port);
+    const uri = mongod.uriFor('idem').replace(String(mongod.port), String(proxy.port));
+    await using idempotency = createIdempotency({
+      store: mongoStore({ uri: `${uri}${uri.includes('?') ? '&' : '?'}directConnection=true` }),
+    });
+    await idempotency.ready();
+    let runs = 0;
+    proxy.cutNextReply(1, (sent) => sent.includes('findAndModify'));
+    expect(await idempotency.run('cut', () => ++runs)).toBe(1);
+    expect(await idempotency.run('cut', () => ++runs)).toBe(1);
+    expect(proxy.cuts).toBe(1);
+  });
+
+  it('rejects ready() when the database can not be reached, without the password [P35]', async () => {
+    const uri = 'mongodb://user:hunter2@127.0.0.1:9/x';
+    await using idempotency = createIdempotency({ store: mongoStore({ uri }), storeTimeoutMs: 300 });
+    const error = await idempotency.ready().catch((thrown: unknown) => thrown);
+    expect(isIdempotencyError(error, 'IDEMPOTENCY_STORE_FAILED')).toBe(true);
+    expect(String(error)).not.toContain('hunter2');
+  });
+});
