@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup';
 import { packageBuild } from '../../tsup.base.js';
 
-export default defineConfig(packageBuild(['src/index.ts', 'src/mongodb.ts', 'src/slack.ts', 'src/sendgrid.ts', 'src/log.ts', 'src/testing.ts']));
+export default defineConfig(
+  packageBuild(['src/index.ts', 'src/mongodb.ts', 'src/slack.ts', 'src/sendgrid.ts', 'src/log.ts', 'src/testing.ts']),
+);
