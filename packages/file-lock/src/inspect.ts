@@ -1,4 +1,5 @@
 import { lstatSync, readdirSync } from 'node:fs';
+import { systemClock } from '@holdfast/clock';
 import { ioError, systemCode } from './errors.js';
 import type { Holder } from './identity.js';
 import { holderOf, prove } from './identity.js';
@@ -42,7 +43,7 @@ async function inspectNow(path: string): Promise<Inspection> {
     if (!seen) return { held: false, waiters: Math.max(0, inLine - 1) };
     const holder = {
       ...seen.holder,
-      ageMs: Math.max(0, Date.now() - seen.heartbeat),
+      ageMs: Math.max(0, systemClock.now() - seen.heartbeat),
       token: readCounter(`${target.lock}.token`),
     };
     return { held: true, holder, waiters: Math.max(0, inLine - 1) };
