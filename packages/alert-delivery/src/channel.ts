@@ -43,8 +43,6 @@ export interface Channel {
   readonly idempotent?: boolean | undefined;
   /** Strings that must never be seen: the redactor removes them from error texts. */
   readonly secrets?: readonly string[] | undefined;
-  /** A canary alert goes to such a channel only when asked for by name. */
-  readonly paging?: boolean | undefined;
 }
 
 /** One rung of the chain. */

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Channel } from './channel.js';
-import { type Delivery, openDelivery } from './delivery.js';
+import type { Delivery } from './contract.js';
+import { openDelivery } from './delivery.js';
 import type { DeliveryOptions } from './options.js';
 import type { StoreDriver } from './store.js';
 

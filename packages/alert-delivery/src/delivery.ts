@@ -4,100 +4,19 @@ import { join } from 'node:path';
 import { createEmitter } from '@holdfast/observe';
 import { type Alert, type StoredAlert, storedAlert } from './alert.js';
 import { ChannelGate } from './channel-gate.js';
+import type { CloseReport, DeadLetter, Delivery, Recovered, ReplayFilter, Stats } from './contract.js';
 import { type Post, type WalkEnd, walk } from './courier.js';
+import { letterOf } from './dead-letter.js';
 import { DeliveryError, isDeliveryError } from './errors.js';
 import type { DeliveryEvent } from './events.js';
 import { bytesOf, noteBytes } from './ledger.js';
-import {
-  type AlertRecord,
-  type Attempt,
-  attemptsOf,
-  type DeadReason,
-  endOf,
-  isEnd,
-  type Outcome,
-  outcomeOf,
-  progressOf,
-  type Timeline,
-  timelineOf,
-} from './life.js';
+import { type DeadReason, type Outcome, outcomeOf, progressOf, type Timeline, timelineOf } from './life.js';
 import { mirror } from './mirror.js';
 import { DEFAULTS, type DeliveryOptions, type FullOptions, type FullStep, fullOptions, fullSteps } from './options.js';
 import { Parcel } from './parcel.js';
 import { redactor } from './redact.js';
+import { Room } from './room.js';
 import type { Counts, DeadFilter, DeliveryStore, RecentEntry, Work } from './store.js';
-
-/** What the last process left in the store, counted by what becomes of it. */
-export interface Recovered {
-  /** All alerts that were accepted and had not ended. */
-  readonly pending: number;
-  /** Of these: no attempt was begun. */
-  readonly neverTried: number;
-  /** Of these: an attempt may have arrived, so that the next one is marked. */
-  readonly maybeRepeat: number;
-  /** Bytes of a torn last record that were cut; nothing in them was acknowledged. */
-  readonly tornBytes: number;
-}
-
-/** A dead letter: the whole alert, every attempt, and why it ended. `v` is the version of this shape. */
-export interface DeadLetter {
-  readonly v: 1;
-  readonly id: string;
-  readonly alert: StoredAlert;
-  readonly reason: DeadReason;
-  readonly attempts: readonly Attempt[];
-  /** Epoch milliseconds. */
-  readonly acceptedAt: number;
-  readonly diedAt: number;
-}
-
-/** Which dead letters to send again. */
-export interface ReplayFilter extends DeadFilter {
-  /** A new idempotency key, so that providers with a memory deliver it again. */
-  readonly asNew?: boolean | undefined;
-  /** Yields nothing and sends nothing: count with `dead(filter)`. */
-  readonly perSecond?: number | undefined;
-}
-
-export interface Stats extends Counts {
-  /** accepted = delivered + coalesced + dead + pending + evicted. False is a defect of this package, and an event. */
-  readonly lawHolds: boolean;
-  /** Sent while the store could not write. Nothing of these survives a crash. */
-  readonly undurable: number;
-  readonly selfAlerts: number;
-  readonly channels: Readonly<
-    Record<string, { waiting: number; active: number; breaker: 'closed' | 'open' | 'half-open'; throttledMs: number }>
-  >;
-}
-
-export interface CloseReport {
-  /** Accepted and safe, left to the next start. */
-  readonly journaled: number;
-  readonly lawHolds: boolean;
-  readonly ms: number;
-}
-
-/** An open delivery. Safe for any number of concurrent callers. */
-export interface Delivery extends AsyncDisposable {
-  readonly recovered: Recovered;
-  /** Resolves once the alert is durable; delivery goes on by itself. The same id again is a duplicate. */
-  accept(alert: Alert): Promise<{ id: string; duplicate: boolean }>;
-  /** Accepts and waits for the end. Failure to deliver is data, not an exception. `signal` ends the waiting only. */
-  notify(alert: Alert, options?: { signal?: AbortSignal | undefined }): Promise<Outcome>;
-  /** Dead letters, oldest first. */
-  dead(filter?: DeadFilter): AsyncIterable<DeadLetter>;
-  /** Sends dead letters again, one after the other, and yields how each ended. A failure is a dead letter again, once. */
-  replay(filter?: ReplayFilter): AsyncIterable<Outcome>;
-  /** All that is known of one alert. */
-  explain(id: string): Promise<Timeline | undefined>;
-  /** Recent alerts, newest first, with what became of them; from the store, so the same after a restart. */
-  recent(options?: number | { limit?: number | undefined }): AsyncIterable<RecentEntry>;
-  stats(): Stats;
-  /** Resolves when nothing that was accepted here before the call is on its way any more. */
-  flush(): Promise<void>;
-  /** Stops intake, waits up to `timeoutMs` for what is on its way, leaves the rest to the next start. Idempotent. */
-  close(options?: { timeoutMs?: number | undefined }): Promise<CloseReport>;
-}
 
 /** True inside the critical hook and what it starts: alerts from there call it no more. */
 const insideHook = new AsyncLocalStorage<true>();
@@ -158,14 +77,12 @@ class Office implements Delivery {
   #parcels = new Set<Parcel>();
   #running = new Set<Promise<unknown>>();
   #waiters = new Map<string, Set<(outcome: Outcome) => void>>();
-  #room: { readonly bytes: number; readonly critical: boolean; enter(inTime: boolean): void }[] = [];
+  readonly #room: Room;
   #grouping = new Map<string, Parcel[]>();
   #groupTimers = new Map<string, () => void>();
   /** Ids that were sent while the store could not write, so that a retry of the same post is not sent twice. */
   #undurableIds = new Set<string>();
   #mirror: ReturnType<typeof mirror> | undefined;
-  #pendingHere = 0;
-  #bytesHere = 0;
   #undurable = 0;
   #selfAlerts = 0;
   #closing: Promise<CloseReport> | undefined;
@@ -176,6 +93,7 @@ class Office implements Delivery {
 
   constructor(options: FullOptions, store: DeliveryStore, run: string, emit: (event: DeliveryEvent) => void) {
     this.#options = options;
+    this.#room = new Room(options.queue);
     this.#store = store;
     this.#emit = emit;
     const path = options.deadLetter ?? (store.dir === undefined ? undefined : join(store.dir, 'failed-alerts.jsonl'));
@@ -306,7 +224,7 @@ class Office implements Delivery {
     const begun = clock.monotonic();
     this.#stopping = true;
     this.#cancelPoll?.();
-    this.#letIn();
+    this.#room.close();
     for (const key of [...this.#grouping.keys()]) this.#sendGroup(key);
     let cancel: (() => void) | undefined;
     const timeUp = new Promise<void>((resolve) => {
@@ -338,10 +256,11 @@ class Office implements Delivery {
     const { alert, json } = storedAlert(input);
     noteBytes(alert, json.length);
     const { id } = alert;
-    await this.#makeRoom(alert);
+    // Who came before the close and had room is accepted; who still waits is told.
+    if (!(await this.#room.enter(alert))) throw closed();
     const bytes = bytesOf(alert);
     if (this.#undurableIds.has(id)) {
-      this.#leave(bytes);
+      this.#room.leave(bytes);
       return { id, duplicate: true, outcome: { status: 'coalesced', id, into: id, durable: false } };
     }
     const stored = this.#admit(alert, bytes, wait);
@@ -366,13 +285,13 @@ class Office implements Delivery {
     try {
       accepted = await this.#store.accept(alert, at, { held: true });
     } catch (error) {
-      this.#leave(bytes);
+      this.#room.leave(bytes);
       if (isDeliveryError(error, 'DELIVERY_INVALID_ALERT')) throw error;
       this.#emit({ type: 'store.failed', during: 'accept', reason: reasonOf(error) });
       return { id, duplicate: false, outcome: await this.#sendUndurable(alert, at, error, wait) };
     }
     if (accepted.duplicate) {
-      this.#leave(bytes);
+      this.#room.leave(bytes);
       this.#emit({ type: 'alert.duplicate', id });
       return { id, duplicate: true };
     }
@@ -408,8 +327,7 @@ class Office implements Delivery {
 
   /** Work that did not come through `accept` takes its room here: it exists already, and must not wait. */
   #resume(work: Work): void {
-    this.#pendingHere++;
-    this.#bytesHere += bytesOf(work.record.alert);
+    this.#room.take(bytesOf(work.record.alert));
     this.#start(work);
   }
 
@@ -469,7 +387,7 @@ class Office implements Delivery {
       onLost: (lost) => {
         for (const { hold, record } of lost) {
           this.#emit({ type: 'hold.lost', id: hold.id });
-          this.#leave(bytesOf(record.alert));
+          this.#room.leave(bytesOf(record.alert));
           this.#watch(hold.id);
         }
       },
@@ -511,7 +429,7 @@ class Office implements Delivery {
   async #ended(parcel: Parcel, end: WalkEnd, undurable: boolean): Promise<void> {
     const works = parcel.works;
     const leave = (work: Work): void => {
-      if (!undurable) this.#leave(bytesOf(work.record.alert));
+      if (!undurable) this.#room.leave(bytesOf(work.record.alert));
     };
     // Who was folded into another parcel leaves with that one; who was lost on the way has left already.
     if (end.kind !== 'folded') for (const work of works) leave(work);
@@ -617,47 +535,6 @@ class Office implements Delivery {
     void look();
   }
 
-  /** Back-pressure: past the bound an alert waits for room before it is stored, in order of arrival, critical ones first. */
-  async #makeRoom(alert: StoredAlert): Promise<void> {
-    const bytes = bytesOf(alert);
-    const critical = alert.severity === 'critical';
-    const first = this.#room.findIndex((waiting) => critical && !waiting.critical);
-    const inTime = await new Promise<boolean>((enter) => {
-      this.#room.splice(first === -1 ? this.#room.length : first, 0, { bytes, critical, enter });
-      this.#letIn();
-    });
-    // Who came before the close and had room is accepted; who still waits is told.
-    if (!inTime) throw closed();
-  }
-
-  /** Room is taken here, before the store is asked: of any number of calls at once no more than the bound get in. */
-  #letIn(): void {
-    const { max, maxBytes } = this.#options.queue;
-    let entered = 0;
-    for (const { bytes, critical, enter } of this.#room) {
-      // A tenth more is kept for critical ones.
-      const share = critical ? 1.1 : 1;
-      const full =
-        this.#stopping ||
-        this.#pendingHere >= Math.ceil(max * share) ||
-        (this.#pendingHere > 0 && this.#bytesHere >= maxBytes * share);
-      if (full && !this.#stopping) break;
-      entered++;
-      if (!full) {
-        this.#pendingHere++;
-        this.#bytesHere += bytes;
-      }
-      enter(!full);
-    }
-    if (entered > 0) this.#room.splice(0, entered);
-  }
-
-  #leave(bytes: number): void {
-    this.#pendingHere--;
-    this.#bytesHere -= bytes;
-    this.#letIn();
-  }
-
   #gate(step: FullStep): ChannelGate<Parcel> {
     const { name } = step.channel;
     const known = this.#gates.get(name);
@@ -742,7 +619,7 @@ class Office implements Delivery {
           parcel.works.map((work) => work.hold),
         );
         await this.#store.renew(holds);
-        const free = Math.min(CLAIM_MAX, this.#options.queue.max - this.#pendingHere);
+        const free = Math.min(CLAIM_MAX, this.#room.free);
         if (free > 0 && !this.#closing) {
           for (const work of await this.#store.claim(free)) {
             this.#emit({
@@ -773,20 +650,6 @@ class Office implements Delivery {
   #open(): void {
     if (this.#stopping) throw closed();
   }
-}
-
-function letterOf(record: AlertRecord, alert: StoredAlert): DeadLetter {
-  const end = [...record.events].reverse().find(isEnd) ?? endOf(record.events);
-  const reason = end?.type === 'dead' ? end.reason : 'exhausted';
-  return {
-    v: 1,
-    id: record.id,
-    alert,
-    reason,
-    attempts: attemptsOf(record.events),
-    acceptedAt: record.acceptedAt,
-    diedAt: end?.at ?? record.acceptedAt,
-  };
 }
 
 function closed(): DeliveryError {

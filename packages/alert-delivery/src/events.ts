@@ -46,9 +46,6 @@ export type DeliveryEvent =
   | { type: 'channel.closed'; channel: string }
   | { type: 'self-alert.raised'; channel: string }
   | { type: 'self-alert.failed'; channel: string }
-  | { type: 'canary.delivered'; channel: string; ms: number }
-  | { type: 'canary.failed'; channel: string; verdict: VerdictKind; error: string }
-  | { type: 'heartbeat.failed'; error: string }
   | { type: 'store.failed'; during: string; reason: string }
   | { type: 'store.notice'; name: string; reason: string }
   | { type: 'mirror.failed'; reason: string }

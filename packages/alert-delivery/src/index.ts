@@ -1,7 +1,7 @@
 export type { Alert, Digest, Severity, StoredAlert } from './alert.js';
 export { SEVERITIES } from './alert.js';
 export type { Channel, Receipt, SendContext, Step } from './channel.js';
-export type { CloseReport, DeadLetter, Delivery, Recovered, ReplayFilter, Stats } from './delivery.js';
+export type { CloseReport, DeadLetter, Delivery, Recovered, ReplayFilter, Stats } from './contract.js';
 export { openDelivery } from './delivery.js';
 export type { DeliveryErrorCode, DeliveryErrorFacts } from './errors.js';
 export { ChannelError, DeliveryError, isChannelError, isDeliveryError } from './errors.js';

@@ -23,7 +23,7 @@ export const DEFAULTS = {
     concurrency: 16,
   },
   /** 10,000 pending alerts of 1 kB are 10 MB. Above it `accept` waits. Critical ones have a tenth more. */
-  queue: { max: 10_000, maxBytes: 64 * 1024 * 1024, whenFull: 'wait' as 'wait' | 'coalesce' },
+  queue: { max: 10_000, maxBytes: 64 * 1024 * 1024 },
   /** The post-mortem's figures for history. */
   history: { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 48 * 60 * 60 * 1000 },
   /** Choice: a storm of 50,000 alerts with everything down keeps every one of them. */
@@ -54,10 +54,8 @@ export interface DeliveryOptions {
   deadlineMs?: number | undefined;
   /** Called when an alert ends dead. It is guarded: what it throws is an event, and alerts that it creates call it no more. */
   critical?: ((failure: CriticalFailure) => unknown) | undefined;
-  /** `max` and `maxBytes` pending alerts in this process; past it `accept` waits or non-critical alerts are folded. */
-  queue?:
-    | { max?: number | undefined; maxBytes?: number | undefined; whenFull?: 'wait' | 'coalesce' | undefined }
-    | undefined;
+  /** `max` and `maxBytes` pending alerts in this process; past it `accept` waits for room. */
+  queue?: { max?: number | undefined; maxBytes?: number | undefined } | undefined;
   /** Alerts with the same `dedupKey` (and status) within `windowMs` of the first become one message. Critical never waits. */
   group?: { windowMs: number } | undefined;
   /** What is remembered of alerts that have ended. */
@@ -67,10 +65,6 @@ export interface DeliveryOptions {
   redact?: readonly (string | RegExp)[] | ((text: string) => string) | undefined;
   /** Path of the human-readable copy of dead letters. Default: `failed-alerts.jsonl` in the store's folder, if it has one. */
   deadLetter?: string | undefined;
-  /** A dead-man switch: `url` gets a POST every `everyMs` while delivery is healthy. */
-  heartbeat?: { url: string; everyMs: number } | undefined;
-  /** A test alert to every channel of the chain, every `everyMs`; to paging channels only when named. */
-  canary?: { everyMs: number; channels?: readonly string[] | undefined } | undefined;
   startTimeoutMs?: number | undefined;
   onEvent?: ((event: DeliveryEvent) => void) | undefined;
   clock?: Clock | undefined;
@@ -94,14 +88,12 @@ export interface FullOptions {
   readonly store: StoreDriver;
   readonly deadlineMs: number;
   readonly critical: DeliveryOptions['critical'];
-  readonly queue: { readonly max: number; readonly maxBytes: number; readonly whenFull: 'wait' | 'coalesce' };
+  readonly queue: { readonly max: number; readonly maxBytes: number };
   readonly group: { readonly windowMs: number } | undefined;
   readonly history: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlMs: number };
   readonly deadLetters: { readonly maxEntries: number; readonly maxBytes: number };
   readonly redact: DeliveryOptions['redact'];
   readonly deadLetter: string | undefined;
-  readonly heartbeat: DeliveryOptions['heartbeat'];
-  readonly canary: DeliveryOptions['canary'];
   readonly startTimeoutMs: number;
   readonly onEvent: DeliveryOptions['onEvent'];
   readonly clock: Clock;
@@ -118,7 +110,7 @@ const LONGEST_MS = 2 ** 31 - 1;
  */
 export function fullOptions(options: DeliveryOptions): FullOptions {
   if (typeof options !== 'object' || options === null) throw invalid('options', 'must be an object', options);
-  const { chain, store, queue, group, history, deadLetters, heartbeat, canary } = options;
+  const { chain, store, queue, group, history, deadLetters } = options;
   if (typeof store !== 'object' || store === null || typeof store.open !== 'function') {
     throw invalid('store', 'must be fileStore(…), mongoStore(…) or memoryStore()', store);
   }
@@ -126,14 +118,6 @@ export function fullOptions(options: DeliveryOptions): FullOptions {
     throw invalid('chain', 'must be a list of steps or a function', chain);
   if (Array.isArray(chain) && chain.length === 0) throw invalid('chain', 'must have at least one step', chain);
   if (group) within('group.windowMs', group.windowMs, 1, LONGEST_MS);
-  if (heartbeat) {
-    within('heartbeat.everyMs', heartbeat.everyMs, 1, LONGEST_MS);
-    if (!URL.canParse(heartbeat.url)) throw invalid('heartbeat.url', 'must be a URL', '(not shown)');
-  }
-  if (canary) within('canary.everyMs', canary.everyMs, 1, LONGEST_MS);
-  const whenFull = queue?.whenFull ?? DEFAULTS.queue.whenFull;
-  if (whenFull !== 'wait' && whenFull !== 'coalesce')
-    throw invalid('queue.whenFull', "must be 'wait' or 'coalesce'", whenFull);
   if (options.critical !== undefined && typeof options.critical !== 'function') {
     throw invalid('critical', 'must be a function', options.critical);
   }
@@ -145,7 +129,6 @@ export function fullOptions(options: DeliveryOptions): FullOptions {
     queue: {
       max: within('queue.max', queue?.max ?? DEFAULTS.queue.max, 1, 10_000_000),
       maxBytes: within('queue.maxBytes', queue?.maxBytes ?? DEFAULTS.queue.maxBytes, 1, Number.MAX_SAFE_INTEGER),
-      whenFull,
     },
     group,
     history: {
@@ -169,8 +152,6 @@ export function fullOptions(options: DeliveryOptions): FullOptions {
     },
     redact: options.redact,
     deadLetter: options.deadLetter,
-    heartbeat,
-    canary,
     startTimeoutMs: within('startTimeoutMs', options.startTimeoutMs ?? DEFAULTS.startTimeoutMs, 1, LONGEST_MS),
     onEvent: options.onEvent,
     clock: options.clock ?? systemClock,
