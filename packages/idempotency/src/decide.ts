@@ -66,7 +66,7 @@ export type Decision =
   | { readonly verdict: 'reused' };
 
 /** How many earlier states a lane remembers: a group flaps through a handful within a peer's wait. */
-const MAX_OLDER = 7;
+export const MAX_OLDER = 7;
 
 /**
  * Decides a claim. Pure: the memory and the file store apply it inside one synchronous turn, the MongoDB store sends the

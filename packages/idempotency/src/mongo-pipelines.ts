@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb';
-import type { ClaimRequest } from './decide.js';
+import { type ClaimRequest, MAX_OLDER } from './decide.js';
 
 /**
  * The rules of `decide.ts` as update pipelines, so that a claim is one atomic operation on the server and only the server's
@@ -17,9 +17,6 @@ const isObject = (field: string): Document => ({ $eq: [{ $type: field }, 'object
 const LIVE: Document = { $gt: ['$expiresAt', NOW] };
 const DELIVERED: Document = { $and: [LIVE, isObject('$last')] };
 const EXPIRES: Document[] = [{ $set: { exp: { $toDate: '$expiresAt' } } }];
-
-/** How many earlier states a lane remembers, as in `decide.ts`. */
-const MAX_OLDER = 7;
 
 export function claimPipeline(id: string, request: ClaimRequest): Document[] {
   const { lane } = request;

@@ -154,6 +154,22 @@ describe.skipIf(!needs('mongod'))('mongoStore', () => {
     expect(await work(false)).toEqual([1, 2]);
   });
 
+  it('needs one round trip to claim, one to settle, one to replay [P36]', async () => {
+    const counted = await new MongoClient(mongod.uriFor('idem'), { monitorCommands: true }).connect();
+    await using idempotency = createIdempotency({ store: mongoStore({ client: counted, dbName: 'idem' }) });
+    await idempotency.ready();
+    const sent: string[] = [];
+    counted.on('commandStarted', ({ commandName }) => sent.push(commandName));
+    await idempotency.run('counted', () => 1);
+    expect(sent).toEqual(['findAndModify', 'update']);
+    await idempotency.run('counted', () => 2);
+    expect(sent).toEqual(['findAndModify', 'update', 'findAndModify']);
+    await idempotency.close();
+    // A client that was given is not closed.
+    expect(await counted.db('idem').command({ ping: 1 })).toMatchObject({ ok: 1 });
+    await counted.close();
+  });
+
   it('takes values that look like operators for what they are [P33]', async () => {
     await using idempotency = make();
     const key = ['$run', '{"$set":1}', '$$NOW'];
