@@ -36,18 +36,7 @@ function smoke(name, tarballs) {
   const folder = mkdtempSync(join(work, 'app-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
   const peers = Object.keys(manifest.peerDependencies ?? {}).map((peer) => `${peer}@${manifest.devDependencies[peer]}`);
-  npm(
-    [
-      'install',
-      '--no-audit',
-      '--no-fund',
-      '--ignore-scripts',
-      '--prefer-offline',
-      tarballs.get(name),
-      ...own.map((dependency) => tarballs.get(dependency)),
-    ],
-    folder,
-  );
+  install(folder, [tarballs.get(name), ...own.map((dependency) => tarballs.get(dependency))]);
 
   const needsPeer = (entry) => entry.endsWith('/mongodb');
   const load = (list) => {
@@ -56,18 +45,8 @@ function smoke(name, tarballs) {
   };
   load(entries.filter((entry) => !needsPeer(entry)));
 
-  npm(
-    [
-      'install',
-      '--no-audit',
-      '--no-fund',
-      '--ignore-scripts',
-      '--prefer-offline',
-      `@types/node@${JSON.parse(readFileSync(join(root, 'node_modules/@types/node/package.json'), 'utf8')).version}`,
-      ...peers,
-    ],
-    folder,
-  );
+  const { version } = JSON.parse(readFileSync(join(root, 'node_modules/@types/node/package.json'), 'utf8'));
+  install(folder, [`@types/node@${version}`, ...peers]);
   load(entries);
   const use = entries
     .map((entry, n) => `import * as m${n} from '${entry}';\nexport const k${n} = Object.keys(m${n});`)
@@ -98,4 +77,8 @@ function run(folder, file, text) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, file), text);
   execFileSync(process.execPath, [file], { cwd: folder, stdio: 'inherit' });
+}
+
+function install(folder, list) {
+  npm(['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...list], folder);
 }

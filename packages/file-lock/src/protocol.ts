@@ -2,7 +2,7 @@ import type { Proof } from './identity.js';
 
 /**
  * The lock protocol as a pure state machine. `decide` says which single file system call comes next; a driver makes it
- * and hands the result back as an event. Production (`drive.ts`) and the model check run this same code.
+ * and hands the result back as an event. Production (`runToEnd` in `lock-fs.ts`) and the model check run this same code.
  *
  * Layout: `F.lock/` is a directory with the sticky bit; the lock is held iff it has one entry `o-<identity>/`.
  *

@@ -1,37 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { armDeadline, deadlineSettings, type RequestDeadlineOptions, signalOf } from './deadline.js';
-
-export type { Overrun, RequestDeadlineOptions } from './deadline.js';
-
-/** Middleware for express 4 and 5: `(request, response, next)`. */
-export type ExpressDeadline = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
-
 /**
- * Makes express middleware that answers in the handler's place when time is up: 408 (or `bodyStatus`) for a body that does
- * not arrive in `bodyMs`, 503 with `Retry-After` for a handler that takes longer than `handlerMs`.
+ * `requestDeadline` and `deadlineSignal` for express 4 and 5, whose requests and responses are those of node:http.
  *
- * Mount it outside of (before) the body parser and `idempotent()`: a late answer then still reaches the middleware mounted
- * inside, which may store it for the retry, and is dropped only at the wire. The answer is really received, also by a
- * client that is still sending (lingering close, at most 1 s). An answer already begun is never rewritten: then only
- * {@link deadlineSignal} aborts. The handler itself is not stopped, it has to heed the signal.
- *
- * @throws LifecycleError `LIFECYCLE_INVALID_OPTION` for a time that is no positive number of milliseconds up to 2^31-1.
  * @example
  * app.use('/webhook', requestDeadline({ handlerMs: 30_000, bodyMs: 10_000, bodyStatus: 503 }));
  */
-export function requestDeadline(options: RequestDeadlineOptions): ExpressDeadline {
-  const settings = deadlineSettings(options);
-  return (request, response, next) => {
-    armDeadline(request, response, settings);
-    next();
-  };
-}
-
-/**
- * The signal that aborts when this request's deadline passes. Pass it on to whatever the handler waits for.
- *
- * @throws LifecycleError `LIFECYCLE_NO_DEADLINE` when no `requestDeadline` is mounted before the handler.
- */
-export function deadlineSignal(request: IncomingMessage): AbortSignal {
-  return signalOf(request);
-}
+export {
+  deadlineSignal,
+  type NodeDeadline as ExpressDeadline,
+  type Overrun,
+  type RequestDeadlineOptions,
+  requestDeadline,
+} from './node.js';

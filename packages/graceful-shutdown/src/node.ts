@@ -7,12 +7,13 @@ export type { Overrun, RequestDeadlineOptions } from './deadline.js';
 export type NodeDeadline = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 /**
- * Makes middleware for a plain `node:http` server that answers in the handler's place when time is up: 408 for a body that
- * does not arrive in `bodyMs`, 503 with `Retry-After` for a handler that takes longer than `handlerMs`.
+ * Makes middleware that answers in the handler's place when time is up: 408 (or `bodyStatus`) for a body that does not arrive in
+ * `bodyMs`, 503 with `Retry-After` for a handler that takes longer than `handlerMs`.
  *
- * The answer is really received, also by a client that is still sending (lingering close, at most 1 s). A late answer is
- * dropped and evented. An answer already begun is never rewritten: then only {@link deadlineSignal} aborts. The handler
- * itself is not stopped, it has to heed the signal.
+ * Mount it outside of (before) the body parser and `idempotent()`: a late answer then still reaches the middleware mounted
+ * inside, which may store it for the retry, and is dropped and evented only at the wire. The answer is really received, also by
+ * a client that is still sending (lingering close, at most 1 s). An answer already begun is never rewritten: then only
+ * {@link deadlineSignal} aborts. The handler itself is not stopped, it has to heed the signal.
  *
  * @throws LifecycleError `LIFECYCLE_INVALID_OPTION` for a time that is no positive number of milliseconds up to 2^31-1.
  * @example
