@@ -27,23 +27,23 @@ export function plot(report: Report): string {
     const label = row.size === undefined ? row.who : `${row.who} · ${row.size}`;
     const span = isSpread(cell) && cell.rounds > 1 ? ` (${number(cell.min)}–${number(cell.max)})` : '';
     return [
-      `<text x="${LEFT - 10}" y="${y + 13}" text-anchor="end">${escape(label)}</text>`,
+      `<text x="${LEFT - 10}" y="${y + 13}" text-anchor="end">${escapeXml(label)}</text>`,
       `<rect x="${LEFT}" y="${y}" width="${length(value).toFixed(1)}" height="${BAR}" rx="3" class="${row.kind}"/>`,
-      `<text x="${(LEFT + length(value) + 8).toFixed(1)}" y="${y + 13}" class="value">${escape(number(value) + span)}</text>`,
+      `<text x="${(LEFT + length(value) + 8).toFixed(1)}" y="${y + 13}" class="value">${escapeXml(number(value) + span)}</text>`,
     ].join('\n  ');
   });
   const unit = column.unit === '' ? column.name : `${column.name}, ${column.unit}`;
   const caption = `${unit} · ${column.better === 'lower' ? 'less' : 'more'} is better${logarithmic ? ' · logarithmic' : ''}`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escape(report.title)}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeXml(report.title)}">
   <style>text{font:12px system-ui,sans-serif;fill:#57606a}.title{font-weight:600;font-size:14px}.value{font-variant-numeric:tabular-nums}
   .ours{fill:#2f6f4f}.peer{fill:#9aa4b2}.floor{fill:#d0b36a}@media(prefers-color-scheme:dark){text{fill:#c9d1d9}.ours{fill:#5fb78a}}</style>
-  <text x="10" y="18" class="title">${escape(report.title)}</text>
-  <text x="10" y="35">${escape(caption)}</text>
+  <text x="10" y="18" class="title">${escapeXml(report.title)}</text>
+  <text x="10" y="35">${escapeXml(caption)}</text>
   ${bars.join('\n  ')}
 </svg>
 `;
 }
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (char) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[char]!);
 }
