@@ -1,0 +1,36 @@
+// `npm run docs`: the site into docs/.vitepress/dist. `-- --serve [port]` builds and serves it, `-- --dev [port]` serves it while it is written.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { root } from './facts/packages.mjs';
+import { writeReference } from './site/api-reference.mjs';
+import { writeBenchmarks } from './site/benchmarks.mjs';
+import { writeChangelog } from './site/changelog.mjs';
+import { writeTables } from './site/tables.mjs';
+
+const args = process.argv.slice(2);
+const port = args.find((arg) => /^\d+$/.test(arg)) ?? '4173';
+const pieces = [
+  ['tables', () => writeTables()],
+  ['benchmarks', () => writeBenchmarks()],
+  ['changelog', () => writeChangelog()],
+  ['API reference', () => writeReference()],
+];
+for (const [name, write] of pieces) {
+  const start = performance.now();
+  const what = await write();
+  console.log(`${name}: ${what} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+}
+
+const vitepress = join(createRequire(import.meta.url).resolve('vitepress/package.json'), '..', 'bin', 'vitepress.js');
+if (args.includes('--dev')) run('dev', 'docs', '--port', port);
+else {
+  run('build', 'docs');
+  console.log('built docs/.vitepress/dist');
+  if (args.includes('--serve')) run('preview', 'docs', '--port', port);
+}
+
+function run(...command) {
+  const { status } = spawnSync(process.execPath, [vitepress, ...command], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
