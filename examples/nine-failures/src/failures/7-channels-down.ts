@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually, fakeSendGrid, fakeSlack, tempDir } from '@holdfast/testkit';
+import { type Failure, NOTHING } from '../failure.js';
+import { post, serve } from '../program.js';
+
+/**
+ * Slack and the mail provider fail while alerts are accepted, the process is killed, and the next one finds both back. Each
+ * alert, with its text, has to be in Slack, in a mail, or in failed-alerts.jsonl.
+ */
+export const channelsDown: Failure = {
+  number: 7,
+  title: 'Slack and SendGrid fail, and the alert vanishes',
+  before: [
+    { program: '7-returns-false', from: 'post-mortem, src/alerts/slack-client.ts' },
+    { program: '7-name-of-the-alert', from: "post-mortem's minimal fix, src/alerts/alert-handler.ts" },
+  ],
+  after: { program: '7-chain', from: '@holdfast/alert-delivery' },
+  async run(program, { short }) {
+    await using dir = await tempDir();
+    await using slack = await fakeSlack();
+    await using mail = await fakeSendGrid();
+    const taken: string[] = [];
+    const down = { status: 500, body: 'internal error' };
+    slack.respond(down);
+    mail.respond(down);
+    const env = { DATA_DIR: dir.path, SLACK_WEBHOOK_URL: slack.url, SENDGRID_API_URL: mail.url };
+    const texts = Array.from({ length: short ? 5 : 20 }, (_, n) => `what-happened-${String(n).padStart(3, '0')}.`);
+    const acknowledged: string[] = [];
+    {
+      await using first = await serve(program, env);
+      for (const [n, text] of texts.entries()) {
+        const alert = { id: `alert-${n}`, title: `DiskFull ${n}`, severity: 'critical', body: text };
+        if ((await post(`${first.url}/alerts`, alert)) === 200) acknowledged.push(text);
+      }
+    }
+    slack.respond(({ body }) => {
+      taken.push(body);
+      return {};
+    });
+    mail.respond(({ body }) => {
+      taken.push(body);
+      return {};
+    });
+    await using _second = await serve(program, env);
+    const missing = async (): Promise<string[]> => {
+      const letters = await readFile(join(dir.path, 'failed-alerts.jsonl'), 'utf8').catch(() => '');
+      return acknowledged.filter((text) => !letters.includes(text) && !taken.some((body) => body.includes(text)));
+    };
+    await Promise.race([
+      eventually(async () => (await missing()).length === 0, { timeoutMs: 30_000 }).catch(() => undefined),
+      sleep(short ? 12_000 : 20_000),
+    ]);
+    return { ...NOTHING, acknowledged: acknowledged.length, lost: (await missing()).length };
+  },
+};
