@@ -1,13 +1,11 @@
 import type { Proof } from '../../src/identity.js';
-import type { AcquireState, CommitState, Contest, Effect, Event, ReleaseState } from '../../src/protocol.js';
-import {
-  beginAcquire,
-  beginCommit,
-  beginRelease,
-  decideAcquire,
-  decideCommit,
-  decideRelease,
-} from '../../src/protocol.js';
+import type { Contest, Effect, Event } from '../../src/protocol.js';
+import type { AcquireState } from '../../src/protocol-acquire.js';
+import { beginAcquire, decideAcquire } from '../../src/protocol-acquire.js';
+import type { CommitState } from '../../src/protocol-commit.js';
+import { beginCommit, decideCommit } from '../../src/protocol-commit.js';
+import type { ReleaseState } from '../../src/protocol-release.js';
+import { beginRelease, decideRelease } from '../../src/protocol-release.js';
 
 /**
  * Explores every interleaving of contenders that run the production step functions over a file system in memory, with a
