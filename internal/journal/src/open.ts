@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import { createEmitter } from '@holdfast/observe';
 import { type Collaborators, collaborators, type Workplace } from './context.js';
 import type { Journal, JournalEvent, JournalOptions } from './contract.js';
-import { enterEpoch } from './epoch.js';
+import { enterEpoch, leaveEpoch } from './epoch.js';
 import { isJournalError, JournalError, reasonOf } from './errors.js';
 import { makeDirectory } from './file-system.js';
 import { OpenJournal } from './journal.js';
 import { epochName } from './layout.js';
 import { type ResolvedOptions, resolveOptions } from './options.js';
 import type { JournalOwnership } from './ownership.js';
-import { recover } from './recover.js';
+import { repair } from './repair.js';
+import { replay } from './replay.js';
 import { ActiveSegment } from './segment.js';
 
 /**
@@ -50,9 +51,9 @@ export async function openJournalWith<R>(options: ResolvedOptions<R>, given: Col
     const epoch = await enterEpoch(fs, dir, held);
     await protocol.makeNamesDurable(fs, dir, onUnsupported);
     held.assertHeld();
-    const epochDir = join(dir, epochName(epoch));
-    const place: Workplace = { ...given, dir, epochDir, epoch, owner, clock, emit, onUnsupported };
-    const recovered = await recover<R>(place, {
+    const epochDir = join(dir, epochName(epoch.now));
+    const place: Workplace = { ...given, dir, epochDir, epoch: epoch.now, owner, clock, emit, onUnsupported };
+    const read = await replay<R>(place, {
       onDamage: options.onDamage,
       apply: (record) => options.apply(record, 'replay'),
       onProgress: options.onProgress,
@@ -60,9 +61,14 @@ export async function openJournalWith<R>(options: ResolvedOptions<R>, given: Col
         signal?.throwIfAborted();
         held.assertHeld();
       },
+    }).catch(async (error: unknown) => {
+      await leaveEpoch(fs, dir, held, epoch);
+      throw error;
     });
-    const active = await ActiveSegment.create(place, recovered.next);
-    const journal = new OpenJournal(place, options, recovered, active);
+    const { files, next } = await repair(place, read);
+    const active = await ActiveSegment.create(place, next);
+    const { tornBytes, quarantinedBytes } = read;
+    const journal = new OpenJournal(place, options, { files, active, tornBytes, quarantinedBytes });
     const { bytes, records } = journal.stats();
     emit({ type: 'journal.opened', dir, records, bytes, ms: clock.monotonic() - started });
     return journal;
