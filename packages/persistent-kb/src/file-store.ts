@@ -33,6 +33,8 @@ async function openFile(dir: string, name: string, context: StoreContext): Promi
   const { clock, signal } = context;
   let loading = true;
   let poison: unknown;
+  /** Lines that were set aside as unreadable: compaction keeps them, so that they can still be repaired. */
+  let unreadable: Line[] = [];
   let journal: Journal<Line>;
   try {
     journal = await openJournal<Line>({
@@ -45,14 +47,18 @@ async function openFile(dir: string, name: string, context: StoreContext): Promi
       maxRecordBytes: 16 * 2 ** 20,
       apply: (line) => {
         const wrong = loading ? faultOf(line) : undefined;
-        if (wrong === undefined) return context.apply(rowOf(line));
+        if (wrong === undefined) {
+          if (unreadable.length > 0) unreadable = unreadable.filter((each) => each?.id !== line.id);
+          return context.apply(rowOf(line));
+        }
+        unreadable.push(line);
         try {
           context.poison(String(line?.id), wrong);
         } catch (error) {
           poison ??= error;
         }
       },
-      snapshot: () => snapshotOf(context),
+      snapshot: () => snapshotOf(context, unreadable),
       onProgress: ({ bytes, totalBytes }) => context.progress({ loaded: bytes, total: totalBytes, unit: 'bytes' }),
       onEvent: (event) => {
         const told = translated(event);
@@ -98,11 +104,12 @@ function openStore(journal: Journal<Line>, context: StoreContext): OpenStore {
 }
 
 /** The present rows as lines. Tombstones whose time is over are left out, here and in memory. */
-function* snapshotOf(context: StoreContext): Generator<Line> {
+function* snapshotOf(context: StoreContext, unreadable: readonly Line[]): Generator<Line> {
   for (const row of context.rows()) {
-    if (row.purgeAt !== undefined && row.purgeAt <= context.clock.now()) context.forget(row.id);
+    if (row.purgeAt !== undefined && row.purgeAt <= context.clock.now()) context.forget(row.id, row);
     else yield lineOf(row);
   }
+  yield* unreadable;
 }
 
 function lineOf(row: Row): Line {

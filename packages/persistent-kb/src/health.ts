@@ -1,3 +1,4 @@
+import type { KbEvent } from './events.js';
 import type { StoreHealth } from './store.js';
 
 /**
@@ -35,7 +36,7 @@ export interface KbHealth {
 }
 
 /** What the store last said, merged. */
-export type Reported = {
+type Reported = {
   -readonly [K in 'tail' | 'lagMs' | 'tornBytes' | 'quarantinedBytes' | 'cause']: KbHealth[K];
 } & {
   state: KbState;
@@ -54,4 +55,42 @@ export function report(known: Reported, change: StoreHealth): Reported {
     quarantinedBytes: change.quarantinedBytes ?? known.quarantinedBytes,
     cause: state === 'ready' ? undefined : final ? known.cause : (change.cause ?? known.cause),
   };
+}
+
+/** Keeps what was last said about health, and tells each change of state. */
+export class HealthKeeper {
+  readonly #emit: (event: KbEvent) => void;
+  #reported: Reported = {
+    state: 'loading',
+    tail: 'local',
+    lagMs: null,
+    tornBytes: 0,
+    quarantinedBytes: 0,
+    cause: undefined,
+  };
+
+  constructor(emit: (event: KbEvent) => void) {
+    this.#emit = emit;
+  }
+
+  get reported(): Readonly<Reported> {
+    return this.#reported;
+  }
+
+  hear(change: StoreHealth): void {
+    this.#become(report(this.#reported, change));
+  }
+
+  /** The end; nothing changes it any more. */
+  close(): void {
+    this.#become({ ...this.#reported, state: 'closed' });
+  }
+
+  #become(next: Reported): void {
+    const from = this.#reported.state;
+    this.#reported = next;
+    if (next.state !== from) {
+      this.#emit({ type: 'kb.health-changed', from, to: next.state, reason: next.cause?.message });
+    }
+  }
 }

@@ -4,14 +4,16 @@ import { Feed } from './changes.js';
 import { type Entry, priorOf, type Row, type Stored, storedOf } from './entry.js';
 import { KbError } from './errors.js';
 import type { KbEvent } from './events.js';
-import { type KbHealth, type KbState, type Reported, report } from './health.js';
+import { HealthKeeper, type KbHealth } from './health.js';
 import type { Kb, KbStats, PutOptions } from './kb.js';
 import { checkOpId, operationIds, RememberedOperations } from './operations.js';
 import { bad, DEFAULTS, type ResolvedOptions } from './options.js';
+import { Poisoned } from './poisoned.js';
 import { type Query, type QueryResult, runQuery } from './query.js';
+import { alreadyWritten, checkIfRev, checkRev } from './revisions.js';
 import { matchingOf } from './score.js';
 import { type Replacement, State } from './state.js';
-import type { OpenStore, StoreContext, StoreHealth } from './store.js';
+import type { OpenStore, StoreContext } from './store.js';
 import { TextBuilder } from './text-builder.js';
 import { type ImportResult, importAll } from './transfer.js';
 import { type VerifyReport, verify } from './verify.js';
@@ -27,18 +29,11 @@ export class LiveKb<T extends Entry> implements Kb<T> {
   readonly #state = new State();
   readonly #text: TextBuilder;
   readonly #feed = new Feed<T>();
-  readonly #poisoned = new Map<string, string>();
+  readonly #poisoned: Poisoned;
+  readonly #health: HealthKeeper;
   readonly #operations = new RememberedOperations();
   readonly #nextOp = operationIds();
   readonly #verifying = new AbortController();
-  #reported: Reported = {
-    state: 'loading',
-    tail: 'local',
-    lagMs: null,
-    tornBytes: 0,
-    quarantinedBytes: 0,
-    cause: undefined,
-  };
   #open: { store: OpenStore; writer: Writer } | undefined;
   #closing: Promise<void> | undefined;
   #lastVerifiedAt: string | undefined;
@@ -48,6 +43,8 @@ export class LiveKb<T extends Entry> implements Kb<T> {
   constructor(options: ResolvedOptions, emit: (event: KbEvent) => void) {
     this.#options = options;
     this.#emit = emit;
+    this.#poisoned = new Poisoned(emit);
+    this.#health = new HealthKeeper(emit);
     this.#text = new TextBuilder(this.#state, matchingOf(options.text), options.clock, {
       ready: (ms) => emit({ type: 'kb.text-indexed', entries: this.#state.live, ms: Math.round(ms) }),
       dirty: (reason) => emit({ type: 'kb.index-dirtied', reason }),
@@ -64,14 +61,13 @@ export class LiveKb<T extends Entry> implements Kb<T> {
       onDamage,
       signal,
       apply: (row) => this.#apply(row),
-      forget: (id) => this.#changed(this.#state.forget(id)),
+      forget: (id, seen) => this.#forget(id, seen),
       poison: (id, reason) => {
         if (onPoison === 'fail' && !this.#open) {
           const message = `the stored entry '${id}' can't be read: ${reason}. Repair it, or open with onPoison: 'quarantine'`;
           throw new KbError('KB_START', message, { kind: 'poison', id });
         }
-        if (!this.#poisoned.has(id)) this.#emit({ type: 'kb.entry-quarantined', id, reason });
-        this.#poisoned.set(id, reason);
+        this.#poisoned.add(id, reason);
       },
       isPoisoned: (id) => this.#poisoned.has(id),
       rows: () => this.#state.rows.values(),
@@ -83,7 +79,7 @@ export class LiveKb<T extends Entry> implements Kb<T> {
         lastProgress = now;
         onProgress?.(progress);
       },
-      health: (change) => this.#hear(change),
+      health: (change) => this.#health.hear(change),
       emit: this.#emit,
     };
   }
@@ -97,18 +93,18 @@ export class LiveKb<T extends Entry> implements Kb<T> {
       writeTimeoutMs,
       row: (id) => this.#state.rows.get(id),
       apply: (row) => this.#apply(row),
-      forget: (id) => this.#changed(this.#state.forget(id)),
+      forget: (id, seen) => this.#forget(id, seen),
       emit: this.#emit,
     });
     this.#open = { store, writer };
-    if (this.#reported.state === 'loading') this.#hear({ state: 'ready' });
+    if (this.#health.reported.state === 'loading') this.#health.hear({ state: 'ready' });
     this.#text.start();
   }
 
   /** Lets go of what a failed start left. */
   abandon(): void {
     this.#text.stop();
-    this.#reported = { ...this.#reported, state: 'closed' };
+    this.#health.close();
   }
 
   get(id: string): Stored<T> | undefined {
@@ -124,7 +120,7 @@ export class LiveKb<T extends Entry> implements Kb<T> {
   async put(given: T, { ifRev, opId }: PutOptions = {}): Promise<Stored<T>> {
     checkOpId(opId);
     checkIfRev(ifRev, true);
-    const entry = this.#accept(given);
+    const entry = canonical(given, this.#options.maxEntryBytes);
     const op = opId ?? this.#nextOp();
     let first: Stored<T> | undefined;
     const row = await this.#write(entry.id, op, (current) => {
@@ -147,7 +143,7 @@ export class LiveKb<T extends Entry> implements Kb<T> {
     const op = this.#nextOp();
     const row = await this.#write(id, op, async (current) => {
       if (!current?.entry) throw new KbError('KB_NOT_FOUND', `there is no entry '${id}'`, { id });
-      const entry = this.#accept(await fn(storedOf<T>(current)));
+      const entry = canonical(await fn(storedOf<T>(current)), this.#options.maxEntryBytes);
       if (entry.id !== id) {
         throw new KbError('KB_INVALID_ENTRY', `patch of '${id}' must not change the id to '${entry.id}'`, {
           id,
@@ -224,7 +220,7 @@ export class LiveKb<T extends Entry> implements Kb<T> {
 
   health(): KbHealth {
     return {
-      ...this.#reported,
+      ...this.#health.reported,
       entries: this.#state.live,
       inDoubt: this.#open?.writer.inDoubt ?? 0,
       quarantined: this.#poisoned.size,
@@ -248,18 +244,8 @@ export class LiveKb<T extends Entry> implements Kb<T> {
     this.#text.stop();
     await this.#open?.store.close();
     this.#feed.close();
-    this.#setState('closed');
+    this.#health.close();
     this.#emit({ type: 'kb.closed', store: this.#options.store.name });
-  }
-
-  #accept(given: T): T {
-    const entry = canonical(given, this.#options.maxEntryBytes);
-    const poisoned = this.#poisoned.get(entry.id);
-    if (poisoned !== undefined) {
-      const message = `what is stored as '${entry.id}' can't be read (${poisoned}) and is not written over: repair or remove it in the store`;
-      throw new KbError('KB_STORE_FAILED', message, { id: entry.id });
-    }
-    return entry;
   }
 
   #rowOf(entry: T, current: Row | undefined, op: string): Row {
@@ -282,14 +268,22 @@ export class LiveKb<T extends Entry> implements Kb<T> {
     plan: (current: Row | undefined) => Plan | Promise<Plan>,
   ): Promise<Row | undefined> {
     if (!this.#open || this.#closing) throw closed();
-    const row = await this.#open.writer.write(id, op, plan);
+    const row = await this.#open.writer.write(id, op, (current) => {
+      this.#poisoned.refuse(id);
+      return plan(current);
+    });
     if (row) this.#writes++;
     return row;
   }
 
   #apply(row: Row): void {
-    if (this.#poisoned.size > 0) this.#poisoned.delete(row.id);
+    this.#poisoned.clear(row.id);
     this.#changed(this.#state.apply(row, this.#options.clock.now()));
+  }
+
+  #forget(id: string, seen: Row | undefined): void {
+    this.#poisoned.clear(id);
+    this.#changed(this.#state.forget(id, seen));
   }
 
   #changed(replacement: Replacement | undefined): void {
@@ -300,47 +294,6 @@ export class LiveKb<T extends Entry> implements Kb<T> {
     if (after) this.#feed.publish({ type: 'put', id, rev: after.rev, stored: storedOf<T>(after) });
     else if (before) this.#feed.publish({ type: 'delete', id, rev: before.rev + 1 });
   }
-
-  #hear(change: StoreHealth): void {
-    const before = this.#reported.state;
-    this.#reported = report(this.#reported, change);
-    const to = this.#reported.state;
-    if (to !== before)
-      this.#emit({ type: 'kb.health-changed', from: before, to, reason: this.#reported.cause?.message });
-  }
-
-  #setState(state: KbState): void {
-    const from = this.#reported.state;
-    this.#reported = { ...this.#reported, state };
-    if (from !== state) this.#emit({ type: 'kb.health-changed', from, to: state });
-  }
-}
-
-function checkIfRev(ifRev: unknown, mayBeAbsent: boolean): void {
-  if (ifRev === undefined || (mayBeAbsent && ifRev === 'absent')) return;
-  if (!Number.isSafeInteger(ifRev) || (ifRev as number) < 1) {
-    throw bad('ifRev', `be a revision, a whole number from 1${mayBeAbsent ? ", or 'absent'" : ''}`, ifRev);
-  }
-}
-
-/** @throws KbError `KB_CONFLICT` when what is stored is not what was asked for. */
-function checkRev(id: string, current: Row | undefined, ifRev: number | 'absent' | undefined): void {
-  if (ifRev === undefined) return;
-  const live = current?.entry ? current : undefined;
-  if (ifRev === 'absent' ? live === undefined : live?.rev === ifRev) return;
-  const is = live ? `is at revision ${live.rev}` : 'does not exist';
-  throw new KbError('KB_CONFLICT', `'${id}' ${is}, not ${ifRev === 'absent' ? 'absent' : `at revision ${ifRev}`}`, {
-    id,
-    current: live && storedOf(live),
-  });
-}
-
-/** The result of `op`, told from the row that it made or that followed it. */
-function alreadyWritten<T extends Entry>(current: Row | undefined, op: string, entry: T): Stored<T> | undefined {
-  if (!current) return undefined;
-  if (current.op === op && current.entry) return storedOf<T>(current);
-  const back = current.prior?.indexOf(op) ?? -1;
-  return back < 0 ? undefined : storedOf<T>({ id: entry.id, rev: current.rev - back - 1, op, at: current.at, entry });
 }
 
 function closed(): KbError {

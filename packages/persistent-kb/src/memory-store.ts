@@ -40,7 +40,7 @@ function openMemory(rows: Map<string, Row>, followers: Set<StoreContext>, contex
       for (const row of context.rows()) {
         if (rows.has(row.id)) continue;
         found.extra.push(row.id);
-        if (repair) context.forget(row.id);
+        if (repair) context.forget(row.id, row);
       }
       return found;
     },

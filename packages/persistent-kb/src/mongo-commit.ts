@@ -42,7 +42,9 @@ async function commit(link: Link, context: StoreContext, batch: readonly Waiting
   const began = context.clock.monotonic();
   const timeoutMs = Math.min(...batch.map((each) => each.timeoutMs));
   let outcomes: readonly WriteOutcome[];
-  if (!(await link.writable(timeoutMs))) {
+  if (link.lost) {
+    outcomes = batch.map(() => ({ status: 'failed', cause: link.lost }));
+  } else if (!(await link.writable(timeoutMs))) {
     const cause = new Error('MongoDB has had no reachable primary; nothing was sent');
     outcomes = batch.map(() => ({ status: 'failed', cause }));
   } else {
@@ -53,6 +55,9 @@ async function commit(link: Link, context: StoreContext, batch: readonly Waiting
       batch.map((each) => each.write),
       left,
     );
+    // A server that accepts and never answers is away too, and the driver notices that much later.
+    const silent = outcomes.find((outcome) => outcome.status === 'unknown' && outcome.cause instanceof Overdue);
+    if (silent?.status === 'unknown') context.health({ state: 'degraded', lagMs: null, cause: silent.cause as Error });
   }
   batch.forEach(({ write, resolve }, at) => {
     const outcome = outcomes[at]!;

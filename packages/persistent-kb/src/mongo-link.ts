@@ -5,10 +5,15 @@ import type { StoreContext } from './store.js';
 /** A collection, and whether anything can be written to it right now. */
 export interface Link {
   readonly collection: Collection<KbDocument>;
+  /** Whether there is more than one copy, or may be: a replica set or a router. */
+  readonly replicated: boolean;
   /** Resolves true once there is a primary, false after `timeoutMs` without one. Nothing is sent. */
   writable(timeoutMs: number): Promise<boolean>;
   /** Whether a primary is known now. */
   readonly up: boolean;
+  /** Why the collection is lost for good, once it is: nothing is written to it any more. */
+  readonly lost: Error | undefined;
+  lose(why: Error): void;
   stop(): void;
 }
 
@@ -25,8 +30,14 @@ export const CALL = {
 } as const;
 
 /** Follows the topology by its events: losing the primary shows within half a second, also on an idle connection. */
-export function follow(client: MongoClient, collection: Collection<KbDocument>, context: StoreContext): Link {
+export function follow(
+  client: MongoClient,
+  collection: Collection<KbDocument>,
+  replicated: boolean,
+  context: StoreContext,
+): Link {
   let up = true;
+  let lost: Error | undefined;
   const waiting = new Set<(up: boolean) => void>();
   const changed = ({ newDescription }: { newDescription: TopologyDescription }): void => {
     const now = hasPrimary(newDescription);
@@ -40,8 +51,15 @@ export function follow(client: MongoClient, collection: Collection<KbDocument>, 
   client.on('topologyDescriptionChanged', changed);
   return {
     collection,
+    replicated,
     get up() {
       return up;
+    },
+    get lost() {
+      return lost;
+    },
+    lose(why) {
+      lost = why;
     },
     writable(timeoutMs) {
       if (up) return Promise.resolve(true);

@@ -3,9 +3,12 @@ import { messageOf } from './errors.js';
 import { committer } from './mongo-commit.js';
 import { compareAll, readRow, scanAll, take } from './mongo-compare.js';
 import { type KbDocument, toDocument } from './mongo-document.js';
-import { ADVICE, lacksChangeStreams, startKindOf } from './mongo-errors.js';
+import { ADVICE, startKindOf } from './mongo-errors.js';
+import { pinIdentity } from './mongo-identity.js';
 import { CALL, follow, type Link } from './mongo-link.js';
-import { drain, followChanges, type KbStream, openStream } from './mongo-tail.js';
+import { PollTail } from './mongo-poll.js';
+import { StreamTail } from './mongo-stream.js';
+import { followChanges, type Tail } from './mongo-tail.js';
 import { startError } from './open-kb.js';
 import { bad } from './options.js';
 import type { KbStore, OpenStore, StoreContext } from './store.js';
@@ -63,23 +66,28 @@ function hostsOf(uri: string): string {
 async function openMongo(options: MongoStoreOptions, name: string, context: StoreContext): Promise<OpenStore> {
   let client: MongoClient | undefined;
   let link: Link | undefined;
-  let stream: KbStream | undefined;
+  let tail: Tail | undefined;
   try {
     client = 'uri' in options ? newClient(options.uri, context.startTimeoutMs) : undefined;
     const collection = collectionOf(options, client);
     context.signal.addEventListener('abort', () => void client?.close().catch(() => {}), { once: true });
     await client?.connect();
-    link = follow(collection.db.client, collection, context);
+    const { setName, msg } = await collection.db.admin().command({ hello: 1 });
+    const replicated = setName !== undefined || msg === 'isdbgrid';
+    link = follow(collection.db.client, collection, replicated, context);
     await collection.createIndex({ ts: 1, _id: 1 }, CALL);
     await collection.createIndex({ purgeAt: 1 }, { ...CALL, expireAfterSeconds: 0 });
-    stream = await firstStream(link);
+    const checkIdentity = await pinIdentity(collection);
+    // Before the scan, so that what is written behind its back is heard of afterwards: no gap.
+    tail = (await StreamTail.begin(link, context)) ?? (await PollTail.begin(link, context, checkIdentity));
     await load(link, context);
-    if (stream) await drain(stream, link, context);
-    context.health({ tail: stream ? 'stream' : 'poll', lagMs: stream ? 0 : null, state: 'ready' });
-    return opened(link, client, stream, context);
+    await tail.catchUp();
+    context.signal.throwIfAborted();
+    context.health({ tail: tail.kind, lagMs: tail.lagMs, state: 'ready' });
+    return opened({ link, client, tail, checkIdentity }, context);
   } catch (error) {
     link?.stop();
-    await stream?.close().catch(() => {});
+    await tail?.close();
     await client?.close().catch(() => {});
     throw refusal(error, name, options);
   }
@@ -103,19 +111,6 @@ function collectionOf(options: MongoStoreOptions, client: MongoClient | undefine
   return database.collection<KbDocument>(options.collectionName ?? DEFAULT_COLLECTION);
 }
 
-/** A stream that is past its first read: it has a place to begin from. Undefined where there are no streams. */
-async function firstStream(link: Link): Promise<KbStream | undefined> {
-  const stream = openStream(link);
-  try {
-    await stream.tryNext();
-    return stream;
-  } catch (error) {
-    await stream.close().catch(() => {});
-    if (lacksChangeStreams(error)) return undefined;
-    throw error;
-  }
-}
-
 async function load(link: Link, context: StoreContext): Promise<void> {
   const total = await link.collection.estimatedDocumentCount();
   let loaded = 0;
@@ -128,14 +123,16 @@ async function load(link: Link, context: StoreContext): Promise<void> {
   });
 }
 
-function opened(
-  link: Link,
-  client: MongoClient | undefined,
-  stream: KbStream | undefined,
-  context: StoreContext,
-): OpenStore {
+interface Opened {
+  readonly link: Link;
+  readonly client: MongoClient | undefined;
+  readonly tail: Tail;
+  readonly checkIdentity: () => Promise<void>;
+}
+
+function opened({ link, client, tail, checkIdentity }: Opened, context: StoreContext): OpenStore {
   const stop = new AbortController();
-  const following = followChanges(stream, link, context, stop.signal);
+  const following = followChanges(tail, link, context, checkIdentity, stop.signal);
   const commit = committer(link, context);
   return {
     commit: (write, { timeoutMs }) => commit(write, timeoutMs),

@@ -14,7 +14,7 @@ import type { OpenStore } from './store.js';
  * its kind, and leaves nothing that keeps the process alive. Does not guarantee that the text index is complete: it is
  * built behind, and text queries answer by a scan until it is.
  *
- * @throws TypeError for bad options, synchronously. KbError `KB_START`.
+ * @throws TypeError for bad options, synchronously. KbError `KB_START`; `signal.reason`, untouched.
  * @example
  * ```ts
  * const kb = await openKb({ store: fileStore({ dir: './data/kb' }) });
@@ -30,12 +30,14 @@ async function open<T extends Entry>(options: ResolvedOptions): Promise<Kb<T>> {
   const { store, clock } = options;
   const emit = createEmitter<KbEvent>('persistent-kb', options.onEvent);
   const began = clock.monotonic();
-  const stopStarting = new AbortController();
+  const giveUp = new AbortController();
   const kb = new LiveKb<T>(options, emit);
   try {
-    kb.start(await withinTime(store.open(kb.contextFor(stopStarting.signal)), options, stopStarting));
+    options.signal?.throwIfAborted();
+    kb.start(await opened(() => store.open(kb.contextFor(giveUp.signal)), options, giveUp, emit));
   } catch (error) {
     kb.abandon();
+    if (options.signal?.aborted && error === options.signal.reason) throw error;
     const failure = isKbError(error, 'KB_START') ? error : startError('store', store.name, error);
     emit({ type: 'kb.start-failed', store: store.name, kind: failure.kind ?? 'store', reason: failure.message });
     throw failure;
@@ -43,40 +45,44 @@ async function open<T extends Entry>(options: ResolvedOptions): Promise<Kb<T>> {
   const ms = Math.round(clock.monotonic() - began);
   emit({ type: 'kb.opened', store: store.name, entries: kb.stats().entries, ms });
   return kb;
+}
 
-  function withinTime(
-    opening: Promise<OpenStore>,
-    { startTimeoutMs }: ResolvedOptions,
-    controller: AbortController,
-  ): Promise<OpenStore> {
-    return new Promise((resolve, reject) => {
-      let late = false;
-      const cancel = clock.schedule(
-        startTimeoutMs,
-        () => {
-          late = true;
-          const error = startError('timeout', store.name, `not open after ${startTimeoutMs / 1000} s`);
-          controller.abort(error);
-          reject(error);
-        },
-        { ref: true },
-      );
-      opening.then(
-        (opened) => {
-          cancel();
-          if (!late) return resolve(opened);
-          // It came too late for the caller: nothing may stay open behind.
-          opened.close().catch((error: unknown) => {
-            emit({ type: 'kb.start-failed', store: store.name, kind: 'timeout', reason: messageOf(error) });
-          });
-        },
-        (error: unknown) => {
-          cancel();
-          reject(error);
-        },
-      );
-    });
-  }
+/** What `open` comes to, unless time is up or the caller gives up first: then `giveUp` aborts, and what opens late is closed. */
+function opened(
+  open: () => Promise<OpenStore>,
+  { store, clock, startTimeoutMs, signal }: ResolvedOptions,
+  giveUp: AbortController,
+  emit: (event: KbEvent) => void,
+): Promise<OpenStore> {
+  return new Promise((resolve, reject) => {
+    const end = (reason: unknown): void => {
+      leave();
+      giveUp.abort(reason);
+      reject(reason);
+    };
+    const onAbort = (): void => end(signal?.reason);
+    const overdue = (): void => end(startError('timeout', store.name, `not open after ${startTimeoutMs / 1000} s`));
+    const cancel = clock.schedule(startTimeoutMs, overdue, { ref: true });
+    const leave = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    open().then(
+      (late) => {
+        leave();
+        if (!giveUp.signal.aborted) return resolve(late);
+        // Nobody waits for it any more: nothing may stay open behind.
+        late.close().catch((error: unknown) => {
+          emit({ type: 'kb.start-failed', store: store.name, kind: 'timeout', reason: messageOf(error) });
+        });
+      },
+      (error: unknown) => {
+        leave();
+        reject(error);
+      },
+    );
+  });
 }
 
 /** Why the knowledge base at `name` could not be opened. */

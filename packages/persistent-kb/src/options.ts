@@ -22,6 +22,8 @@ export interface KbOptions {
   maxEntryBytes?: number | undefined;
   /** How text is searched. */
   text?: TextOptions | undefined;
+  /** Gives up opening when it aborts: `openKb` rejects with its reason at once, and leaves nothing running. No effect once open. */
+  signal?: AbortSignal | undefined;
   /** Hears what happens. A listener that throws changes nothing. */
   onEvent?: ((event: KbEvent) => void) | undefined;
   /** Time, for tests. */
@@ -67,6 +69,7 @@ export interface ResolvedOptions {
   readonly onDamage: 'refuse' | 'quarantine';
   readonly maxEntryBytes: number;
   readonly text: TextOptions;
+  readonly signal: AbortSignal | undefined;
   readonly onEvent: ((event: KbEvent) => void) | undefined;
   readonly clock: Clock;
   readonly random: () => number;
@@ -81,6 +84,9 @@ export function resolveOptions(options: KbOptions): ResolvedOptions {
   for (const name of ['onProgress', 'onEvent', 'random'] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function')
       throw bad(name, 'be a function', options[name]);
+  }
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw bad('signal', 'be an AbortSignal', options.signal);
   }
   const text = options.text ?? {};
   if (typeof text !== 'object') throw bad('text', 'be an object', text);
@@ -113,6 +119,7 @@ export function resolveOptions(options: KbOptions): ResolvedOptions {
     onDamage: oneOf('onDamage', options.onDamage, DEFAULTS.onDamage, ['refuse', 'quarantine']),
     maxEntryBytes: whole('maxEntryBytes', options.maxEntryBytes, DEFAULTS.maxEntryBytes, 1, DEFAULTS.maxEntryBytes),
     text,
+    signal: options.signal,
     onEvent: options.onEvent,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

@@ -23,10 +23,10 @@ export class State {
     return this.#swap(row.id, known, row);
   }
 
-  /** Drops whatever is known of `id`. */
-  forget(id: string): Replacement | undefined {
+  /** Drops what is known of `id`, unless it is no longer `seen`. */
+  forget(id: string, seen: Row | undefined): Replacement | undefined {
     const known = this.rows.get(id);
-    if (!known) return undefined;
+    if (!known || known !== seen) return undefined;
     this.rows.delete(id);
     return this.#swap(id, known, undefined);
   }

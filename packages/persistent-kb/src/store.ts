@@ -74,8 +74,11 @@ export interface StoreContext {
   readonly signal: AbortSignal;
   /** Takes a row. Any order, any number of times: the highest revision wins. Never throws. */
   apply(row: Row): void;
-  /** Drops a row that the store no longer has at all: a purged tombstone, or an entry somebody removed by hand. */
-  forget(id: string): void;
+  /**
+   * Drops a row that the store no longer has at all: a purged tombstone, or an entry somebody removed by hand. `seen` is
+   * `row(id)` from before the store was asked: when memory has another row by now, that one is newer than the answer.
+   */
+  forget(id: string, seen: Row | undefined): void;
   /** Reports something stored that can't be read as a row. Throws, with `onPoison: 'fail'`, what `open` must reject with. */
   poison(id: string, reason: string): void;
   /** Whether `id` was set aside as unreadable. */

@@ -1,7 +1,7 @@
 import { type Backoff, backoffMs, sleep } from '@holdfast/backoff';
 import type { Clock } from '@holdfast/clock';
 import type { Row } from './entry.js';
-import { KbError, messageOf, type Settlement } from './errors.js';
+import { isKbError, KbError, messageOf, type Settlement } from './errors.js';
 import type { KbEvent } from './events.js';
 import { judge, type Verdict } from './judge.js';
 import type { OpenStore, StoreWrite } from './store.js';
@@ -34,7 +34,7 @@ interface Surroundings {
   readonly writeTimeoutMs: number;
   row(id: string): Row | undefined;
   apply(row: Row): void;
-  forget(id: string): void;
+  forget(id: string, seen: Row | undefined): void;
   emit(event: KbEvent): void;
 }
 
@@ -208,14 +208,17 @@ export class Writer {
 
   /** `undefined` when the store can't be asked now. Whatever it says is taken into memory. */
   async #ask(id: string, job: Job, write: StoreWrite): Promise<Verdict | undefined> {
+    const seen = this.#around.row(id);
     let stored: Row | undefined;
     try {
       stored = await this.#store.read(id, { timeoutMs: this.#left(job) });
-    } catch {
+    } catch (error) {
+      // What stands there can't be read: it is not this write's, and the plan refuses to write over it.
+      if (isKbError(error, 'KB_STORE_FAILED')) return 'unknowable';
       return undefined; // it is asked again after a pause; the caller's deadline says so if it stays away
     }
     if (stored) this.#around.apply(stored);
-    else this.#around.forget(id);
+    else this.#around.forget(id, seen);
     return judge(stored, write);
   }
 

@@ -1,0 +1,104 @@
+import type { ChangeStream, ChangeStreamDocument } from 'mongodb';
+import { readRow, take } from './mongo-compare.js';
+import type { KbDocument } from './mongo-document.js';
+import { isHistoryLost, lacksChangeStreams } from './mongo-errors.js';
+import { CollectionGone } from './mongo-identity.js';
+import { CALL, type Link } from './mongo-link.js';
+import type { Tail } from './mongo-tail.js';
+import type { StoreContext } from './store.js';
+
+type KbStream = ChangeStream<KbDocument, ChangeStreamDocument<KbDocument>>;
+
+/** The server holds a read of a quiet stream this long, milliseconds: how soon being caught up is known. Choice. */
+const MAX_AWAIT_MS = 250;
+/** What `update` and `delete` events point at is read again, within this. Choice. */
+const READ_MS = 10_000;
+
+/** Follows a replica set by its change stream. */
+export class StreamTail implements Tail {
+  readonly kind = 'stream';
+  readonly lagMs = 0;
+  readonly pauseMs = 0;
+  readonly #link: Link;
+  readonly #context: StoreContext;
+  #stream: KbStream | undefined;
+  /** Where to go on from. It moves with other collections' writes too, so that a quiet one does not fall out of the history. */
+  #token: unknown;
+  #closed = false;
+
+  /** A stream that has a place to begin from: what is written from now on is not missed. Undefined where there are none. */
+  static async begin(link: Link, context: StoreContext): Promise<StreamTail | undefined> {
+    const tail = new StreamTail(link, context);
+    try {
+      await tail.catchUp();
+      return tail;
+    } catch (error) {
+      await tail.close();
+      if (lacksChangeStreams(error)) return undefined;
+      throw error;
+    }
+  }
+
+  private constructor(link: Link, context: StoreContext) {
+    this.#link = link;
+    this.#context = context;
+  }
+
+  async catchUp(): Promise<void> {
+    if (this.#closed) return;
+    const stream = this.#stream ?? openStream(this.#link, this.#token);
+    this.#stream = stream;
+    for (;;) {
+      const event = await stream.tryNext();
+      if (event) await applyEvent(event, this.#link, this.#context);
+      else if (stream.closed)
+        throw new Error('the change stream ended'); // null alone would look like a quiet stream
+      else break;
+    }
+    this.#token = stream.resumeToken ?? this.#token;
+  }
+
+  async failed(error: unknown): Promise<boolean> {
+    const ended = this.#stream?.closed === true;
+    await this.#stream?.close().catch(() => {});
+    this.#stream = undefined;
+    const lost = isHistoryLost(error) || (ended && this.#token === undefined);
+    if (lost) this.#token = undefined;
+    return lost;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#stream?.close().catch(() => {}); // it may have ended by itself
+  }
+}
+
+function openStream({ collection }: Link, resumeAfter: unknown): KbStream {
+  const options = { ...CALL, maxAwaitTimeMS: MAX_AWAIT_MS, batchSize: 1000 };
+  return collection.watch<KbDocument, ChangeStreamDocument<KbDocument>>(
+    [],
+    resumeAfter === undefined ? options : { ...options, resumeAfter },
+  );
+}
+
+async function applyEvent(event: ChangeStreamDocument<KbDocument>, link: Link, context: StoreContext): Promise<void> {
+  switch (event.operationType) {
+    case 'insert':
+    case 'replace':
+      return take(event.fullDocument, context);
+    case 'update':
+    case 'delete': {
+      // Not ours, but for the purge of tombstones; what is stored now decides, for a later write may stand there already.
+      const id = String(event.documentKey._id);
+      const seen = context.row(id);
+      if (event.operationType === 'delete' && seen?.entry === undefined) return context.forget(id, seen);
+      const row = await readRow(link, context, id, READ_MS);
+      return row ? context.apply(row) : context.forget(id, seen);
+    }
+    case 'drop':
+    case 'rename':
+    case 'dropDatabase':
+    case 'invalidate':
+      throw new CollectionGone(`the collection is gone: ${event.operationType}`);
+  }
+}
