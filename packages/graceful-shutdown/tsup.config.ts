@@ -2,5 +2,7 @@ import { defineConfig } from 'tsup';
 import { packageBuild } from '../../tsup.base.js';
 
 export default defineConfig(
-  packageBuild(['src/index.ts', 'src/express.ts', 'src/node.ts', 'src/health.ts', 'src/testing.ts']),
+  packageBuild(
+    ['index', 'express', 'fastify', 'health', 'hono', 'koa', 'node', 'testing'].map((name) => `src/${name}.ts`),
+  ),
 );

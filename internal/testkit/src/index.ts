@@ -18,6 +18,7 @@ export {
   type ReplyScript,
 } from './fake-provider.js';
 export { fetchMongod } from './fetch-mongod.js';
+export { cachedNode, fetchNode, NODE_MAJORS } from './fetch-node.js';
 export { freePort } from './free-port.js';
 export { type Mongod, type MongodOptions, type ReplicaSet, startMongod, startReplicaSet } from './mongod.js';
 export { type Exit, type Proc, type RunOptions, runNode, runProcess } from './process.js';

@@ -62,6 +62,8 @@ interface Armed {
   readonly guarded: GuardedResponse;
   readonly arrivedMs: number;
   readonly controller: AbortController;
+  /** Told when an answer was given in the handler's place. */
+  readonly onAnswered: (() => void) | undefined;
   cancel: () => void;
   over: boolean;
 }
@@ -77,7 +79,12 @@ const BLOCKED_BODY_LOOK_MS = 250;
  * Puts a request under a deadline. Mounted twice on one request (a router's inside the app's), the later one's times hold,
  * still counted from the request's arrival.
  */
-export function armDeadline(request: IncomingMessage, response: ServerResponse, settings: DeadlineSettings): void {
+export function armDeadline(
+  request: IncomingMessage,
+  response: ServerResponse,
+  settings: DeadlineSettings,
+  onAnswered?: () => void,
+): void {
   const before = (request as WithDeadline)[DEADLINE];
   if (before) {
     if (before.over) return;
@@ -93,6 +100,7 @@ export function armDeadline(request: IncomingMessage, response: ServerResponse, 
     guarded: guardResponse(response),
     arrivedMs: settings.clock.monotonic(),
     controller: new AbortController(),
+    onAnswered,
     cancel: () => undefined,
     over: false,
   };
@@ -170,6 +178,7 @@ function overrun(armed: Armed, deadline: 'body' | 'handler', elapsedMs: number):
         lateMs: Math.round(settings.clock.monotonic() - armed.arrivedMs - timeoutMs),
       }),
   });
+  if (answered) armed.onAnswered?.();
   const facts: Overrun = { deadline, method, path, elapsedMs: Math.round(elapsedMs), status: answered ? status : 0 };
   armed.controller.abort(new LifecycleError('LIFECYCLE_DEADLINE_EXCEEDED', message, { deadline, timeoutMs }));
   settings.emit({ type: 'deadline.exceeded', ...facts });

@@ -23,6 +23,7 @@ type Methods = Record<GuardedName, Method>;
 /** What the handler believes its response to be, once it has been answered by somebody else. */
 interface LateView {
   readonly headers: Map<string, { name: string; value: unknown }>;
+  begun: boolean;
   ended: boolean;
   readonly onDropped: (status: number) => void;
 }
@@ -30,6 +31,8 @@ interface LateView {
 interface Guard {
   readonly original: Methods;
   late: LateView | undefined;
+  /** During the response's own last events, whose listeners must see what was sent. */
+  showing: boolean;
 }
 
 /** A response that can be answered over its handler's head. */
@@ -84,6 +87,7 @@ export function guardResponse(response: ServerResponse): GuardedResponse {
       end: methods.end,
     },
     late: undefined,
+    showing: false,
   };
   held[GUARD] = guard;
   methods.writeHead = guards.writeHead;
@@ -103,17 +107,18 @@ export function guardResponse(response: ServerResponse): GuardedResponse {
     answer(status, headers, body, onDropped) {
       if (response.headersSent || response.writableEnded || response.destroyed || guard.late) return false;
       const { original } = guard;
-      const view: LateView = { headers: new Map(), ended: false, onDropped };
+      const view: LateView = { headers: new Map(), begun: false, ended: false, onDropped };
       for (const [name, value] of Object.entries(original.getHeaders.call(response) as OutgoingHttpHeaders))
         view.headers.set(name, { name, value });
       const handlers = { statusCode: response.statusCode, statusMessage: response.statusMessage };
       for (const name of ENTITY_HEADERS) original.removeHeader.call(response, name);
       for (const [name, value] of Object.entries(headers)) original.setHeader.call(response, name, value);
-      showDuringLastEvents(response, { statusCode: status, statusMessage: '' }, handlers);
+      showDuringLastEvents(response, guard, { statusCode: status, statusMessage: '' }, handlers);
       original.writeHead.call(response, status);
       original.end.call(response, body);
       guard.late = view;
       Object.assign(response, handlers);
+      pretendUnanswered(response, guard, view);
       return true;
     },
   };
@@ -122,22 +127,38 @@ export function guardResponse(response: ServerResponse): GuardedResponse {
 type Shown = Pick<ServerResponse, 'statusCode' | 'statusMessage'>;
 
 /**
- * An access log reads the status in 'finish' or 'close': it must see what was sent. Everybody else asks on behalf of the
+ * An access log reads the response in 'finish' or 'close': it must see what was sent. Everybody else asks on behalf of the
  * late answer and must see the handler's own.
  */
-function showDuringLastEvents(response: ServerResponse, sent: Shown, handlers: Shown): void {
+function showDuringLastEvents(response: ServerResponse, guard: Guard, sent: Shown, handlers: Shown): void {
   for (const event of ['finish', 'close'] as const) {
     response.prependOnceListener(event, () => {
+      guard.showing = true;
       Object.assign(handlers, { statusCode: response.statusCode, statusMessage: response.statusMessage });
       Object.assign(response, sent);
     });
-    response.once(event, () => void Object.assign(response, handlers));
+    response.once(event, () => {
+      guard.showing = false;
+      Object.assign(response, handlers);
+    });
   }
+}
+
+/**
+ * The handler's own answer has not begun, as far as anybody but node can see: express would destroy the connection for an
+ * error after headersSent, fastify and koa would drop the answer before middleware mounted inside has seen it.
+ */
+function pretendUnanswered(response: ServerResponse, guard: Guard, view: LateView): void {
+  Object.defineProperties(response, {
+    headersSent: { configurable: true, get: () => guard.showing || view.begun },
+    writableEnded: { configurable: true, get: () => guard.showing || view.ended },
+  });
 }
 
 /** What each method does after somebody else has answered. */
 const late: Record<GuardedName, (response: ServerResponse, view: LateView, args: unknown[]) => unknown> = {
   writeHead(response, view, [status, second, third]) {
+    view.begun = true;
     response.statusCode = status as number;
     const headers = (typeof second === 'string' ? third : second) as OutgoingHttpHeaders | unknown[] | undefined;
     const pairs = Array.isArray(headers) ? pairsOf(headers) : Object.entries(headers ?? {});
@@ -171,12 +192,16 @@ const late: Record<GuardedName, (response: ServerResponse, view: LateView, args:
     ),
   getHeaderNames: (_response, view) => [...view.headers.keys()],
   hasHeader: (_response, view, [name]) => view.headers.has(String(name).toLowerCase()),
-  flushHeaders: () => undefined,
-  write(_response, _view, args) {
+  flushHeaders(_response, view) {
+    view.begun = true;
+  },
+  write(_response, view, args) {
+    view.begun = true;
     callBack(args);
     return true;
   },
   end(response, view, args) {
+    view.begun = true;
     callBack(args);
     if (!view.ended) {
       view.ended = true;
@@ -191,7 +216,8 @@ const guards = Object.fromEntries(
     name,
     function guarded(this: ServerResponse, ...args: unknown[]) {
       const guard = (this as Held)[GUARD]!;
-      return guard.late === undefined ? guard.original[name].apply(this, args) : late[name](this, guard.late, args);
+      if (guard.late === undefined || guard.showing) return guard.original[name].apply(this, args);
+      return late[name](this, guard.late, args);
     },
   ]),
 ) as Methods;
