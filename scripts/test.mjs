@@ -12,6 +12,8 @@ const HOW_TO_GET = {
   mongod:
     'set MONGOD_BINARY, or run `node --import tsx internal/testkit/src/fetch-mongod.ts` (Python 3 with pip, x86-64 Linux)',
   alertmanager: 'Debian: `apt-get install prometheus-alertmanager`',
+  promtool: 'Debian: `apt-get install prometheus`',
+  chromium: 'Debian: `apt-get install chromium`',
 };
 
 const filters = process.argv.slice(2);
