@@ -36,7 +36,7 @@ interface Waiting<T> extends Ask<T> {
 
 export interface GateEvents {
   throttled(ms: number): void;
-  opened(ms: number, why: VerdictKind, first: boolean): void;
+  opened(ms: number, why: VerdictKind): void;
   probed(): void;
   closed(): void;
   changed(condition: ChannelCondition): void;
@@ -55,7 +55,6 @@ export class ChannelGate<T> {
   #events: GateEvents;
   #foldAbove: number;
   #breaker: BreakerState = CLOSED;
-  #openPeriod = false;
   #throttledUntil = Number.NEGATIVE_INFINITY;
   #nextStart = Number.NEGATIVE_INFINITY;
   #active = 0;
@@ -86,7 +85,6 @@ export class ChannelGate<T> {
         until: now + Math.min(condition.openUntil - wall, this.step.breaker.maxOpenMs),
         openMs: condition.openMs,
       };
-      this.#openPeriod = true;
     }
   }
 
@@ -174,14 +172,12 @@ export class ChannelGate<T> {
     const after = this.#breaker;
     if (after === before) return;
     if (after.state === 'open') {
-      this.#events.opened(Math.round(after.until - now), why === 'delivered' ? 'transient' : why, !this.#openPeriod);
-      this.#openPeriod = true;
+      this.#events.opened(Math.round(after.until - now), why === 'delivered' ? 'transient' : why);
       for (const waiting of [...this.#critical, ...this.#normal]) {
         if (!waiting.force) waiting.settle({ kind: 'refused', why: 'breaker-open' });
       }
       this.#changed();
     } else if (after.state === 'closed' && before.state !== 'closed') {
-      this.#openPeriod = false;
       this.#events.closed();
       this.#changed();
     }

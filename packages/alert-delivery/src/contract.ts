@@ -1,6 +1,6 @@
 import type { Alert, StoredAlert } from './alert.js';
 import type { Attempt, DeadReason, Outcome, Timeline } from './life.js';
-import type { Counts, DeadFilter, RecentEntry } from './store.js';
+import type { Counts, DeadFilter, Evictions, RecentEntry } from './store.js';
 
 /** What the last process left in the store, counted by what becomes of it. */
 export interface Recovered {
@@ -32,6 +32,10 @@ export interface ReplayFilter extends DeadFilter {
   readonly asNew?: boolean | undefined;
   /** At most so many a second. */
   readonly perSecond?: number | undefined;
+  /** Which goes first: by time of death, or critical ones. @defaultValue `'oldest'` */
+  readonly order?: 'oldest' | 'newest' | 'severity' | undefined;
+  /** Only yields what would be sent, each as it ended. */
+  readonly dryRun?: boolean | undefined;
 }
 
 /** Counts over the store's lifetime, and the channels as they are now. */
@@ -41,6 +45,12 @@ export interface Stats extends Counts {
   /** Sent while the store could not write. Nothing of these survives a crash. */
   readonly undurable: number;
   readonly selfAlerts: number;
+  /** Of the dead-man switch: beats that the monitor got, that failed, and that were held back because something is wrong here. */
+  readonly heartbeats: { readonly sent: number; readonly failed: number; readonly withheld: number };
+  /** Test messages through each step, apart from the six. */
+  readonly canaries: { readonly delivered: number; readonly failed: number };
+  /** What `evicted` consists of; absent while it is 0. Of this store's lifetime, on MongoDB too. */
+  readonly evictions?: Evictions;
   readonly channels: Readonly<
     Record<string, { waiting: number; active: number; breaker: 'closed' | 'open' | 'half-open'; throttledMs: number }>
   >;

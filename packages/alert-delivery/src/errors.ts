@@ -86,3 +86,8 @@ export class ChannelError extends Error {
 export function isChannelError(error: unknown): error is ChannelError {
   return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[CHANNEL_BRAND] === true;
 }
+
+/** What an error says of itself, whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

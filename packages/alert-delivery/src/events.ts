@@ -46,6 +46,12 @@ export type DeliveryEvent =
   | { type: 'channel.closed'; channel: string }
   | { type: 'self-alert.raised'; channel: string }
   | { type: 'self-alert.failed'; channel: string }
+  | { type: 'heartbeat.sent' }
+  | { type: 'heartbeat.failed'; reason: string }
+  /** Something is wrong here, and silence is how the monitor learns of it. */
+  | { type: 'heartbeat.withheld' }
+  | { type: 'canary.delivered'; channel: string }
+  | { type: 'canary.failed'; channel: string; reason: string }
   | { type: 'store.failed'; during: string; reason: string }
   | { type: 'store.notice'; name: string; reason: string }
   | { type: 'mirror.failed'; reason: string }

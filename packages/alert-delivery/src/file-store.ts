@@ -3,7 +3,8 @@ import { isJournalError, openJournal } from '@holdfast/journal';
 import { fileBodies } from './archive.js';
 import type { Bodies } from './bodies.js';
 import { DeliveryError } from './errors.js';
-import { Ledger, type LedgerRecord } from './ledger.js';
+import { Ledger } from './ledger.js';
+import type { LedgerRecord } from './ledger-record.js';
 import { LocalStore } from './local-store.js';
 import type { DeliveryStore, StoreContext, StoreDriver } from './store.js';
 

@@ -1,58 +1,12 @@
 import type { Clock } from '@holdfast/clock';
 import { LRUCache } from 'lru-cache';
-import type { Severity, StoredAlert } from './alert.js';
-import { SEVERITIES } from './alert.js';
-import { type AlertRecord, type EndEvent, isEnd, type LifeEvent } from './life.js';
-import type { Bounds, ChannelCondition, Counts, RecentEntry } from './store.js';
-
-/** The lines of the journal, and of its snapshots. `v` of the first line is the version of the format. */
-export type LedgerRecord =
-  | { readonly t: 'run'; readonly v: 1; readonly run: string; readonly at: number }
-  | { readonly t: 'in'; readonly alert: StoredAlert; readonly at: number; readonly run: string }
-  | { readonly t: 'ev'; readonly ids: readonly string[]; readonly e: LifeEvent }
-  | { readonly t: 're'; readonly entry: PendingEntry }
-  | { readonly t: 'evict'; readonly ids: readonly string[]; readonly at: number }
-  | { readonly t: 'channel'; readonly c: ChannelCondition }
-  // Only in snapshots:
-  | {
-      readonly t: 'base';
-      readonly v: 1;
-      readonly counts: Omit<Counts, 'pending'>;
-      readonly firing: readonly (readonly [string, string])[];
-    }
-  | { readonly t: 'pending'; readonly entry: PendingEntry }
-  | { readonly t: 'past'; readonly entry: PastEntry }
-  | { readonly t: 'letter'; readonly entry: LetterEntry };
-
-/** An alert that has not ended. Replaced, never changed, so that a snapshot is a copy of the references. */
-export interface PendingEntry {
-  readonly alert: StoredAlert;
-  readonly at: number;
-  readonly run: string;
-  readonly events: readonly LifeEvent[];
-}
-
-/** An alert that was delivered or coalesced: what memory keeps of it. */
-export interface PastEntry {
-  readonly id: string;
-  readonly at: number;
-  readonly title: string;
-  readonly severity: Severity;
-  readonly end: Exclude<EndEvent, { type: 'dead' }>;
-  /** Of the body that the archive keeps. */
-  readonly bytes: number;
-}
-
-/** A dead letter: what memory keeps of it. */
-export interface LetterEntry {
-  readonly id: string;
-  readonly at: number;
-  readonly diedAt: number;
-  readonly title: string;
-  readonly severity: Severity;
-  readonly reason: string;
-  readonly bytes: number;
-}
+import type { StoredAlert } from './alert.js';
+import type { LedgerRecord, PastEntry, PendingEntry } from './ledger-record.js';
+import { Letters } from './letters.js';
+import { type EndEvent, isEnd, type LifeEvent } from './life.js';
+import { recentEntries } from './recent.js';
+import { bytesOf, eventBytes } from './sizes.js';
+import type { Bounds, ChannelCondition, Counts, Evictions, RecentEntry } from './store.js';
 
 const TITLE_CHARS = 120;
 /** More events than this on one pending alert means that it was replayed many times: the oldest attempts go first. */
@@ -67,17 +21,11 @@ const MAX_FIRING = 10_000;
 export class Ledger {
   readonly pending = new Map<string, PendingEntry>();
   readonly past: LRUCache<string, PastEntry>;
+  readonly letters = new Letters();
   readonly firing = new Map<string, string>();
   readonly channels = new Map<string, ChannelCondition>();
-  pendingBytes = 0;
-  letterBytes = 0;
-  #letters: Record<Severity, Map<string, LetterEntry>> = {
-    critical: new Map(),
-    error: new Map(),
-    warning: new Map(),
-    info: new Map(),
-  };
   #counts = { accepted: 0, delivered: 0, coalesced: 0, dead: 0, evicted: 0 };
+  #evictions: Evictions | undefined;
   #clock: Clock;
   #ttlMs: number;
 
@@ -100,66 +48,55 @@ export class Ledger {
     });
   }
 
-  /** Letters, the first to go first: lowest severity, then oldest. */
-  *lettersByWorth(): Iterable<LetterEntry> {
-    for (const severity of [...SEVERITIES].reverse()) yield* this.#letters[severity].values();
-  }
-
-  letter(id: string): LetterEntry | undefined {
-    for (const severity of SEVERITIES) {
-      const entry = this.#letters[severity].get(id);
-      if (entry) return entry;
-    }
-    return undefined;
-  }
-
   knows(id: string): boolean {
-    return this.pending.has(id) || this.past.has(id) || this.letter(id) !== undefined;
+    return this.pending.has(id) || this.past.has(id) || this.letters.get(id) !== undefined;
   }
 
   counts(): Counts {
     return { ...this.#counts, pending: this.pending.size };
   }
 
+  /** What became of dead letters that had to go; `undefined` while none had to. */
+  evictions(): Evictions | undefined {
+    return this.#evictions;
+  }
+
   apply(record: LedgerRecord): void {
     switch (record.t) {
       case 'in':
-        if (this.pending.has(record.alert.id) || this.letter(record.alert.id)) return;
+        if (this.pending.has(record.alert.id) || this.letters.get(record.alert.id)) return;
         // The store saw the id as forgotten when it wrote this. Whether the clocks agree by now does not matter.
         this.past.delete(record.alert.id);
         this.#counts.accepted++;
-        this.#setPending(record.alert.id, { alert: record.alert, at: record.at, run: record.run, events: [] });
+        this.pending.set(record.alert.id, { alert: record.alert, at: record.at, run: record.run, events: [] });
         return;
       case 'ev':
         for (const id of record.ids) this.#applyEvent(id, record.e);
         return;
       case 're':
-        if (!this.#removeLetter(record.entry.alert.id)) return;
+        if (!this.letters.remove(record.entry.alert.id)) return;
         this.#counts.dead--;
-        this.#setPending(record.entry.alert.id, record.entry);
+        this.pending.set(record.entry.alert.id, record.entry);
         return;
       case 'evict':
-        for (const id of record.ids) {
-          if (!this.#removeLetter(id)) continue;
-          this.#counts.dead--;
-          this.#counts.evicted++;
-        }
+        for (const id of record.ids) this.#evict(id, record.at);
         return;
       case 'channel':
         this.channels.set(record.c.channel, record.c);
         return;
       case 'base':
         this.#counts = { ...record.counts };
+        this.#evictions = record.evictions;
         for (const [key, channel] of record.firing) this.firing.set(key, channel);
         return;
       case 'pending':
-        this.#setPending(record.entry.alert.id, record.entry);
+        this.pending.set(record.entry.alert.id, record.entry);
         return;
       case 'past':
         this.#remember(record.entry);
         return;
       case 'letter':
-        this.#addLetter(record.entry);
+        this.letters.add(record.entry);
         return;
       case 'run':
         return;
@@ -170,39 +107,25 @@ export class Ledger {
   snapshot(run: string): LedgerRecord[] {
     const records: LedgerRecord[] = [
       { t: 'run', v: 1, run, at: this.#clock.now() },
-      { t: 'base', v: 1, counts: { ...this.#counts }, firing: [...this.firing] },
+      {
+        t: 'base',
+        v: 1,
+        counts: { ...this.#counts },
+        firing: [...this.firing],
+        ...(this.#evictions && { evictions: this.#evictions }),
+      },
     ];
     for (const c of this.channels.values()) records.push({ t: 'channel', c });
     for (const entry of this.pending.values()) records.push({ t: 'pending', entry });
-    for (const letters of Object.values(this.#letters))
-      for (const entry of letters.values()) records.push({ t: 'letter', entry });
+    for (const entry of this.letters.byWorth()) records.push({ t: 'letter', entry });
     const past: LedgerRecord[] = [];
     for (const entry of this.past.values()) past.push({ t: 'past', entry });
     // Oldest first, so that a fold of the snapshot evicts in the same order.
     return records.concat(past.reverse());
   }
 
-  /** Newest first: pending, then ended ones by the time they ended. */
-  *recent(limit: number): Iterable<RecentEntry> {
-    let left = limit;
-    for (const [id, entry] of [...this.pending].reverse()) {
-      if (left-- <= 0) return;
-      yield { id, acceptedAt: entry.at, title: entry.alert.title, severity: entry.alert.severity, status: 'pending' };
-    }
-    const past = [...this.past.values()];
-    const letters = SEVERITIES.flatMap((severity) => [...this.#letters[severity].values()]).sort(
-      (a, b) => b.diedAt - a.diedAt,
-    );
-    let letter = 0;
-    for (const entry of past) {
-      while (letter < letters.length && letters[letter]!.diedAt >= entry.end.at) {
-        if (left-- <= 0) return;
-        yield deadEntry(letters[letter++]!);
-      }
-      if (left-- <= 0) return;
-      yield pastEntry(entry);
-    }
-    for (; letter < letters.length && left-- > 0; letter++) yield deadEntry(letters[letter]!);
+  recent(limit: number): Iterable<RecentEntry> {
+    return recentEntries(limit, [...this.pending], [...this.past.values()], this.letters.byWorth());
   }
 
   #applyEvent(id: string, event: LifeEvent): void {
@@ -219,18 +142,35 @@ export class Ledger {
 
   #end(id: string, entry: PendingEntry, event: EndEvent): void {
     this.pending.delete(id);
-    this.pendingBytes -= bytesOf(entry.alert);
     const { alert, at } = entry;
     const title = alert.title.slice(0, TITLE_CHARS);
-    const bytes = bytesOf(alert) + 100 * (entry.events.length + 1);
+    let bytes = bytesOf(alert) + 80 + eventBytes(event);
+    for (const each of entry.events) bytes += eventBytes(each);
     if (event.type === 'dead') {
       this.#counts.dead++;
-      this.#addLetter({ id, at, diedAt: event.at, title, severity: alert.severity, reason: event.reason, bytes });
+      this.letters.add({ id, at, diedAt: event.at, title, severity: alert.severity, reason: event.reason, bytes });
       return;
     }
     this.#counts[event.type]++;
     this.#remember({ id, at, title, severity: alert.severity, end: event, bytes });
     this.#followFiring(alert, event);
+  }
+
+  /** The letter goes, its id and its end stay as long as history remembers: it is no new alert when it comes again. */
+  #evict(id: string, at: number): void {
+    const letter = this.letters.remove(id);
+    if (!letter) return;
+    const { severity, diedAt, title, reason } = letter;
+    this.#counts.dead--;
+    this.#counts.evicted++;
+    const { firstAt = at, bySeverity = {} } = this.#evictions ?? {};
+    this.#evictions = {
+      firstAt,
+      lastAt: at,
+      bySeverity: { ...bySeverity, [severity]: (bySeverity[severity] ?? 0) + 1 },
+    };
+    const end = { type: 'dead', at: diedAt, reason } as const;
+    this.#remember({ id, at: letter.at, title, severity, end, bytes: 1 });
   }
 
   #followFiring(alert: StoredAlert, event: Exclude<EndEvent, { type: 'dead' }>): void {
@@ -241,78 +181,9 @@ export class Ledger {
     if (this.firing.size > MAX_FIRING) this.firing.delete(this.firing.keys().next().value!);
   }
 
-  #setPending(id: string, entry: PendingEntry): void {
-    if (!this.pending.has(id)) this.pendingBytes += bytesOf(entry.alert);
-    this.pending.set(id, entry);
-  }
-
   #remember(entry: PastEntry): void {
     const age = Math.max(0, this.#clock.now() - entry.end.at);
     if (age >= this.#ttlMs) return;
     this.past.set(entry.id, entry, { start: this.#clock.monotonic() - age });
   }
-
-  #addLetter(entry: LetterEntry): void {
-    if (this.#letters[entry.severity].has(entry.id)) return;
-    this.#letters[entry.severity].set(entry.id, entry);
-    this.letterBytes += entry.bytes;
-  }
-
-  #removeLetter(id: string): boolean {
-    const entry = this.letter(id);
-    if (!entry) return false;
-    this.#letters[entry.severity].delete(id);
-    this.letterBytes -= entry.bytes;
-    return true;
-  }
-}
-
-/** An estimate that costs nothing: what counts are the texts. `data` was measured when the alert was accepted. */
-const sizes = new WeakMap<StoredAlert, number>();
-
-/** Bytes of the alert as JSON, counted once. */
-export function bytesOf(alert: StoredAlert): number {
-  let bytes = sizes.get(alert);
-  if (bytes === undefined) {
-    bytes = JSON.stringify(alert).length;
-    sizes.set(alert, bytes);
-  }
-  return bytes;
-}
-
-/** Tells the size of an alert whose JSON is at hand. */
-export function noteBytes(alert: StoredAlert, bytes: number): void {
-  sizes.set(alert, bytes);
-}
-
-function pastEntry(entry: PastEntry): RecentEntry {
-  const { id, at, title, severity, end } = entry;
-  return {
-    id,
-    acceptedAt: at,
-    title,
-    severity,
-    status: end.type,
-    endedAt: end.at,
-    outcome:
-      end.type === 'coalesced'
-        ? { status: 'coalesced', id, into: end.into }
-        : { status: 'delivered', id, channel: end.channel, attempts: [] },
-  };
-}
-
-function deadEntry(entry: LetterEntry): RecentEntry {
-  return {
-    id: entry.id,
-    acceptedAt: entry.at,
-    title: entry.title,
-    severity: entry.severity,
-    status: 'dead',
-    endedAt: entry.diedAt,
-  };
-}
-
-/** The record of a pending alert. */
-export function recordOf(entry: PendingEntry): AlertRecord & { readonly alert: StoredAlert } {
-  return { id: entry.alert.id, acceptedAt: entry.at, alert: entry.alert, events: entry.events };
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { StoredAlert } from './alert.js';
 import type { Bodies } from './bodies.js';
-import { type Ledger, type LedgerRecord, type LetterEntry, type PendingEntry, recordOf } from './ledger.js';
+import type { Ledger } from './ledger.js';
+import { type LedgerRecord, type PendingEntry, recordOf } from './ledger-record.js';
+import type { LetterEntry } from './letters.js';
 import { type AlertRecord, isEnd, type LifeEvent } from './life.js';
 import type { DeadFilter, DeliveryStore, Hold, StoreContext, Work } from './store.js';
 
@@ -126,7 +128,7 @@ export class LocalStore implements DeliveryStore {
     event: Extract<LifeEvent, { type: 'replayed' }>,
     { held }: { held: boolean },
   ): Promise<Work | undefined> {
-    if (!this.#ledger.letter(id) || this.#held.has(id)) return undefined;
+    if (!this.#ledger.letters.get(id) || this.#held.has(id)) return undefined;
     const token = this.#take(id);
     try {
       const body = await this.#bodies.get('dead', id);
@@ -156,18 +158,25 @@ export class LocalStore implements DeliveryStore {
     const pending = this.#ledger.pending.get(id);
     if (pending) return recordOf(pending);
     const past = this.#ledger.past.peek(id);
-    if (past) return (await this.#bodies.get('past', id)) ?? { id, acceptedAt: past.at, events: [past.end] };
-    return this.#ledger.letter(id) ? this.#bodies.get('dead', id) : undefined;
+    if (past)
+      return (
+        (past.end.type !== 'dead' && (await this.#bodies.get('past', id))) || {
+          id,
+          acceptedAt: past.at,
+          events: [past.end],
+        }
+      );
+    return this.#ledger.letters.get(id) ? this.#bodies.get('dead', id) : undefined;
   }
 
   async *dead(filter: DeadFilter): AsyncIterable<AlertRecord & { readonly alert: StoredAlert }> {
-    const letters = [...this.#ledger.lettersByWorth()].filter((letter) => matches(letter, filter));
+    const letters = [...this.#ledger.letters.byWorth()].filter((letter) => matches(letter, filter));
     letters.sort((a, b) => a.diedAt - b.diedAt);
     for (const letter of letters.slice(0, filter.limit ?? letters.length)) {
-      if (!this.#ledger.letter(letter.id)) continue;
+      if (!this.#ledger.letters.get(letter.id)) continue;
       const body = await this.#bodies.get('dead', letter.id);
       if (body?.alert) yield { ...body, alert: body.alert };
-      else if (this.#ledger.letter(letter.id)) await this.#evict([letter.id], 'damaged');
+      else if (this.#ledger.letters.get(letter.id)) await this.#evict([letter.id], 'damaged');
     }
   }
 
@@ -175,12 +184,21 @@ export class LocalStore implements DeliveryStore {
     yield* this.#ledger.recent(limit);
   }
 
-  async firingChannel(dedupKey: string): Promise<string | undefined> {
-    return this.#ledger.firing.get(dedupKey);
+  async firingChannels(dedupKeys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const channels = new Map<string, string>();
+    for (const key of dedupKeys) {
+      const channel = this.#ledger.firing.get(key);
+      if (channel !== undefined) channels.set(key, channel);
+    }
+    return channels;
   }
 
   counts(): ReturnType<DeliveryStore['counts']> {
     return this.#ledger.counts();
+  }
+
+  evictions(): ReturnType<DeliveryStore['evictions']> {
+    return this.#ledger.evictions();
   }
 
   async refresh(): Promise<void> {}
@@ -236,17 +254,9 @@ export class LocalStore implements DeliveryStore {
     this.#evicting = true;
     try {
       for (;;) {
-        const { maxEntries, maxBytes } = this.#context.deadLetters;
-        const overCount = this.#ledger.counts().dead - maxEntries;
-        let overBytes = this.#ledger.letterBytes - maxBytes;
-        if (overCount <= 0 && overBytes <= 0) return;
-        const ids: string[] = [];
-        for (const letter of this.#ledger.lettersByWorth()) {
-          if (ids.length >= overCount && overBytes <= 0) break;
-          ids.push(letter.id);
-          overBytes -= letter.bytes;
-        }
-        await this.#evict(ids, overCount > 0 ? 'count' : 'bytes');
+        const over = this.#ledger.letters.over(this.#context.deadLetters);
+        if (!over) return;
+        await this.#evict(over.ids, over.why);
       }
     } catch (error) {
       // The death itself is durable: only the bound is late, and the next death tries again.
@@ -257,7 +267,7 @@ export class LocalStore implements DeliveryStore {
   }
 
   async #evict(ids: readonly string[], why: 'count' | 'bytes' | 'damaged'): Promise<void> {
-    const letters = ids.flatMap((id) => this.#ledger.letter(id) ?? []);
+    const letters = ids.flatMap((id) => this.#ledger.letters.get(id) ?? []);
     await this.#log.append([{ t: 'evict', ids, at: this.#context.clock.now() }]);
     for (const { id, severity, reason } of letters) {
       this.#bodies.drop('dead', id);

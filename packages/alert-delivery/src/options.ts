@@ -23,7 +23,7 @@ export const DEFAULTS = {
     concurrency: 16,
   },
   /** 10,000 pending alerts of 1 kB are 10 MB. Above it `accept` waits. Critical ones have a tenth more. */
-  queue: { max: 10_000, maxBytes: 64 * 1024 * 1024 },
+  queue: { max: 10_000, maxBytes: 64 * 1024 * 1024, whenFull: 'wait' },
   /** The post-mortem's figures for history. */
   history: { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 48 * 60 * 60 * 1000 },
   /** Choice: a storm of 50,000 alerts with everything down keeps every one of them. */
@@ -54,8 +54,13 @@ export interface DeliveryOptions {
   deadlineMs?: number | undefined;
   /** Called when an alert ends dead. It is guarded: what it throws is an event, and alerts that it creates call it no more. */
   critical?: ((failure: CriticalFailure) => unknown) | undefined;
-  /** `max` and `maxBytes` pending alerts in this process; past it `accept` waits for room. */
-  queue?: { max?: number | undefined; maxBytes?: number | undefined } | undefined;
+  /**
+   * `max` and `maxBytes` pending alerts in this process. Past `max` an alert waits for room before it is stored, or with
+   * `whenFull: 'coalesce'` comes in at once and is folded into the next message (never a critical one, and never past `maxBytes`).
+   */
+  queue?:
+    | { max?: number | undefined; maxBytes?: number | undefined; whenFull?: 'wait' | 'coalesce' | undefined }
+    | undefined;
   /** Alerts with the same `dedupKey` (and status) within `windowMs` of the first become one message. Critical never waits. */
   group?: { windowMs: number } | undefined;
   /** What is remembered of alerts that have ended. */
@@ -65,6 +70,10 @@ export interface DeliveryOptions {
   redact?: readonly (string | RegExp)[] | ((text: string) => string) | undefined;
   /** Path of the human-readable copy of dead letters. Default: `failed-alerts.jsonl` in the store's folder, if it has one. */
   deadLetter?: string | undefined;
+  /** The dead-man switch: GETs `url` at once and every `everyMs`, while the store works and the law holds. Off by default. */
+  heartbeat?: { url: string; everyMs: number } | undefined;
+  /** Sends a test message through every step, so that a revoked webhook is found early. `paging` channels only when asked. Off by default. */
+  canary?: { everyMs: number; paging?: boolean | undefined } | undefined;
   startTimeoutMs?: number | undefined;
   onEvent?: ((event: DeliveryEvent) => void) | undefined;
   clock?: Clock | undefined;
@@ -88,12 +97,14 @@ export interface FullOptions {
   readonly store: StoreDriver;
   readonly deadlineMs: number;
   readonly critical: DeliveryOptions['critical'];
-  readonly queue: { readonly max: number; readonly maxBytes: number };
+  readonly queue: { readonly max: number; readonly maxBytes: number; readonly whenFull: 'wait' | 'coalesce' };
   readonly group: { readonly windowMs: number } | undefined;
   readonly history: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlMs: number };
   readonly deadLetters: { readonly maxEntries: number; readonly maxBytes: number };
   readonly redact: DeliveryOptions['redact'];
   readonly deadLetter: string | undefined;
+  readonly heartbeat: { readonly url: string; readonly everyMs: number } | undefined;
+  readonly canary: { readonly everyMs: number; readonly paging: boolean } | undefined;
   readonly startTimeoutMs: number;
   readonly onEvent: DeliveryOptions['onEvent'];
   readonly clock: Clock;
@@ -129,6 +140,7 @@ export function fullOptions(options: DeliveryOptions): FullOptions {
     queue: {
       max: within('queue.max', queue?.max ?? DEFAULTS.queue.max, 1, 10_000_000),
       maxBytes: within('queue.maxBytes', queue?.maxBytes ?? DEFAULTS.queue.maxBytes, 1, Number.MAX_SAFE_INTEGER),
+      whenFull: whenFull(queue?.whenFull ?? DEFAULTS.queue.whenFull),
     },
     group,
     history: {
@@ -152,11 +164,29 @@ export function fullOptions(options: DeliveryOptions): FullOptions {
     },
     redact: options.redact,
     deadLetter: options.deadLetter,
+    heartbeat: heartbeatOf(options.heartbeat),
+    canary: options.canary && {
+      everyMs: within('canary.everyMs', options.canary.everyMs, 1, LONGEST_MS),
+      paging: options.canary.paging ?? false,
+    },
     startTimeoutMs: within('startTimeoutMs', options.startTimeoutMs ?? DEFAULTS.startTimeoutMs, 1, LONGEST_MS),
     onEvent: options.onEvent,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
+}
+
+function heartbeatOf(heartbeat: DeliveryOptions['heartbeat']): FullOptions['heartbeat'] {
+  if (!heartbeat) return undefined;
+  // The URL is a credential: it is not shown.
+  if (typeof heartbeat.url !== 'string' || !URL.canParse(heartbeat.url))
+    throw invalid('heartbeat.url', 'must be a URL', typeof heartbeat.url);
+  return { url: heartbeat.url, everyMs: within('heartbeat.everyMs', heartbeat.everyMs, 1, LONGEST_MS) };
+}
+
+function whenFull(value: 'wait' | 'coalesce'): 'wait' | 'coalesce' {
+  if (value !== 'wait' && value !== 'coalesce') throw invalid('queue.whenFull', "must be 'wait' or 'coalesce'", value);
+  return value;
 }
 
 /** Checks and completes a route. @throws DeliveryError `DELIVERY_INVALID_OPTION`. */

@@ -25,6 +25,8 @@ export class Parcel {
   /** Called once when `landed` is set, to end a pause. */
   onLanded: (() => void) | undefined;
   digestId: string | undefined;
+  /** Who waits until the parcel has ended, in whatever way. */
+  readonly #onEnd: (() => void)[] = [];
   /** The names of its route: only parcels that go the same way are folded. */
   routeKey = '';
   #store: DeliveryStore;
@@ -50,6 +52,35 @@ export class Parcel {
     this.#store = options.store;
     this.#onLost = options.onLost;
     this.#onStoreFailed = options.onStoreFailed;
+  }
+
+  /** Resolves when the parcel has ended, in whatever way, or when `stop` aborts. */
+  whenEnded(stop: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        stop.removeEventListener('abort', done);
+        resolve();
+      };
+      if (stop.aborted) return resolve();
+      stop.addEventListener('abort', done, { once: true });
+      this.#onEnd.push(done);
+    });
+  }
+
+  /** Tells who waits in `whenEnded`. */
+  tellEnd(): void {
+    for (const done of this.#onEnd.splice(0)) done();
+  }
+
+  /** The alerts that the parcel stands for. None for what is not accounted. */
+  get ids(): string[] {
+    return this.works.map((work) => work.hold.id);
+  }
+
+  /** Nothing of this message, or of the alerts in it, may have left the process. */
+  get neverSent(): boolean {
+    const sent = (events: readonly LifeEvent[]): boolean => events.some((event) => event.type === 'started');
+    return !sent(this.log) && !this.works.some((work) => sent(work.record.events));
   }
 
   /** What the next attempt needs to know of the past ones, those of other processes included. */

@@ -1,27 +1,36 @@
 import type { StoredAlert } from './alert.js';
-import { bytesOf } from './ledger.js';
+import { bytesOf } from './sizes.js';
+
+/** How an alert came in: with room of its own, past the bound and to be folded, or not at all. */
+export type Entry = 'room' | 'fold' | 'closed';
 
 interface Waiting {
   readonly bytes: number;
   readonly critical: boolean;
-  enter(inTime: boolean): void;
+  enter(entry: Entry): void;
 }
 
 /**
- * Back-pressure: how many alerts this process has on its way, and who waits for room. Past the bound an alert waits before it is
- * stored, in order of arrival, critical ones first.
+ * Back-pressure: how many alerts this process has on its way, and who waits for room. Past the bound an alert waits before it
+ * is stored, in order of arrival, critical ones first; or, with `coalesce`, what is not critical comes in at once to be folded.
  */
 export class Room {
   readonly #max: number;
   readonly #maxBytes: number;
+  readonly #coalesce: boolean;
   readonly #waiting: Waiting[] = [];
   #pending = 0;
   #bytes = 0;
+  /** Alerts that came in to be folded and wait for a message of their own. */
+  #toFold = 0;
   #closed = false;
+  /** Called when a message would find room again, once for all that wait to be folded. */
+  onRoomToFold: () => void = () => undefined;
 
-  constructor({ max, maxBytes }: { max: number; maxBytes: number }) {
+  constructor({ max, maxBytes, whenFull }: { max: number; maxBytes: number; whenFull: 'wait' | 'coalesce' }) {
     this.#max = max;
     this.#maxBytes = maxBytes;
+    this.#coalesce = whenFull === 'coalesce';
   }
 
   /** How many more would find room now. */
@@ -29,12 +38,12 @@ export class Room {
     return this.#max - this.#pending;
   }
 
-  /** Resolves once there is room, which then is taken; `false` when it was closed before. */
-  enter(alert: StoredAlert): Promise<boolean> {
+  /** Resolves once there is room, which then is taken. */
+  enter(alert: StoredAlert): Promise<Entry> {
     const bytes = bytesOf(alert);
     const critical = alert.severity === 'critical';
-    const first = this.#waiting.findIndex((waiting) => critical && !waiting.critical);
-    return new Promise<boolean>((enter) => {
+    const first = critical ? this.#waiting.findIndex((waiting) => !waiting.critical) : -1;
+    return new Promise<Entry>((enter) => {
       this.#waiting.splice(first === -1 ? this.#waiting.length : first, 0, { bytes, critical, enter });
       this.#letIn();
     });
@@ -50,6 +59,13 @@ export class Room {
     this.#pending--;
     this.#bytes -= bytes;
     this.#letIn();
+    this.#startFolds();
+  }
+
+  /** Gives back the room of an alert that came in to be folded and was not stored. */
+  withdraw(bytes: number, entry: Entry): void {
+    if (entry === 'fold') this.#toFold--;
+    this.leave(bytes);
   }
 
   /** Whoever still waits is told so; who came before and had room stays. */
@@ -62,17 +78,28 @@ export class Room {
   #letIn(): void {
     let entered = 0;
     for (const { bytes, critical, enter } of this.#waiting) {
-      // A tenth more is kept for critical ones.
-      const share = critical ? 1.1 : 1;
-      const full =
-        this.#closed ||
-        this.#pending >= Math.ceil(this.#max * share) ||
-        (this.#pending > 0 && this.#bytes >= this.#maxBytes * share);
-      if (full && !this.#closed) break;
+      const entry = this.#entryOf(critical);
+      if (entry === undefined) break;
       entered++;
-      if (!full) this.take(bytes);
-      enter(!full);
+      if (entry !== 'closed') this.take(bytes);
+      if (entry === 'fold') this.#toFold++;
+      enter(entry);
     }
     if (entered > 0) this.#waiting.splice(0, entered);
+  }
+
+  #entryOf(critical: boolean): Entry | undefined {
+    if (this.#closed) return 'closed';
+    // A tenth more is kept for critical ones.
+    const share = critical ? 1.1 : 1;
+    if (this.#pending > 0 && this.#bytes >= this.#maxBytes * share) return undefined;
+    if (this.#pending < Math.ceil(this.#max * share)) return 'room';
+    return this.#coalesce && !critical ? 'fold' : undefined;
+  }
+
+  #startFolds(): void {
+    if (this.#toFold === 0 || this.#pending - this.#toFold >= this.#max) return;
+    this.#toFold = 0;
+    this.onRoomToFold();
   }
 }

@@ -15,6 +15,13 @@ export interface Counts {
   evicted: number;
 }
 
+/** What dead letters were dropped to keep their bound, summed up. Epoch milliseconds. */
+export interface Evictions {
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly bySeverity: Readonly<Partial<Record<Severity, number>>>;
+}
+
 /** Proof that this instance may work on an alert. */
 export interface Hold {
   readonly id: string;
@@ -118,9 +125,11 @@ export interface DeliveryStore {
   dead(filter: DeadFilter): AsyncIterable<AlertRecord & { readonly alert: StoredAlert }>;
   /** Newest first. */
   recent(limit: number): AsyncIterable<RecentEntry>;
-  /** Where the last delivered firing of `dedupKey` went, while it is not resolved. */
-  firingChannel(dedupKey: string): Promise<string | undefined>;
+  /** Where the last delivered firing of each `dedupKey` went, of those that are not resolved. */
+  firingChannels(dedupKeys: readonly string[]): Promise<ReadonlyMap<string, string>>;
   counts(): Counts;
+  /** `undefined` while no dead letter had to go. */
+  evictions(): Evictions | undefined;
   /** Brings `counts` up to date where they are a copy. */
   refresh(): Promise<void>;
 

@@ -1,0 +1,54 @@
+import type { Parcel } from './parcel.js';
+
+/** What a resolved notice does about a firing of the same `dedupKey` that is on its way. */
+export type Meeting =
+  /** There is none. */
+  | { readonly kind: 'go' }
+  /** Nothing of it was sent: both become one message, in its place. */
+  | { readonly kind: 'join'; readonly firing: Parcel }
+  /** It may have been sent: the notice must not overtake it. */
+  | { readonly kind: 'wait'; readonly firing: Parcel };
+
+/** Firings on their way, by `dedupKey`, so that a resolved notice never overtakes the firing that it is about. */
+export class Resolving {
+  readonly #firings = new Map<string, Set<Parcel>>();
+  readonly #keys = new Map<Parcel, readonly string[]>();
+
+  /** The parcel has set out, or carries more than it did. */
+  add(parcel: Parcel): void {
+    const keys = firingKeys(parcel);
+    if (keys.length === 0) return;
+    this.#keys.set(parcel, keys);
+    for (const key of keys) {
+      const parcels = this.#firings.get(key) ?? new Set();
+      this.#firings.set(key, parcels.add(parcel));
+    }
+  }
+
+  /** The parcel has arrived, or is given up. */
+  remove(parcel: Parcel): void {
+    for (const key of this.#keys.get(parcel) ?? []) {
+      const parcels = this.#firings.get(key);
+      parcels?.delete(parcel);
+      if (parcels?.size === 0) this.#firings.delete(key);
+    }
+    this.#keys.delete(parcel);
+  }
+
+  /** Decides for a parcel that is about to set out. A critical alert, and what was sent or begun, is never folded away. */
+  meet(parcel: Parcel): Meeting {
+    const { status, dedupKey } = parcel.alert;
+    if (status !== 'resolved' || dedupKey === undefined) return { kind: 'go' };
+    const firing = [...(this.#firings.get(dedupKey) ?? [])].at(-1);
+    if (!firing) return { kind: 'go' };
+    const join =
+      !firing.critical && !parcel.critical && firing.durable && parcel.durable && firing.routeKey === parcel.routeKey;
+    return { kind: join && firing.neverSent && parcel.neverSent ? 'join' : 'wait', firing };
+  }
+}
+
+function firingKeys(parcel: Parcel): string[] {
+  return parcel.works.flatMap(({ record: { alert } }) =>
+    alert.status !== 'resolved' && alert.dedupKey !== undefined ? [alert.dedupKey] : [],
+  );
+}
