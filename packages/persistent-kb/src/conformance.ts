@@ -1,31 +1,15 @@
 import { deepStrictEqual as equal, ok } from 'node:assert';
-import type { Entry, Stored } from './entry.js';
-import { isKbError, type KbErrorCode } from './errors.js';
+import { all, type ConformanceCase, type Loose, rejection, seen, until, withKb, withTwo } from './conformance-case.js';
+import { valueCases } from './conformance-values.js';
+import type { Stored } from './entry.js';
+import { isKbError } from './errors.js';
 import type { Kb } from './kb.js';
 import { openKb } from './open-kb.js';
-import type { KbStore } from './store.js';
-
-/** What a conformance case needs of the driver under test: a place of its own. */
-export interface ConformanceHarness {
-  /** A store on the same place each time, so that opening it again is a restart. */
-  store(): KbStore;
-  /** Whether two may be open on that place at once. */
-  shared: boolean;
-}
-
-/** One promise that every store keeps. `run` rejects when it is broken; it needs no test runner. */
-export interface ConformanceCase {
-  name: string;
-  /** Only for stores that several instances share. */
-  needsShared?: boolean | undefined;
-  run(harness: ConformanceHarness): Promise<void>;
-}
-
-type Loose = Entry & Record<string, unknown>;
-const SOON_MS = 10_000;
+import { fromJsonLines, toJsonLines } from './transfer.js';
 
 /** The cases. Run each on a fresh place, over any store. */
 export const conformance: readonly ConformanceCase[] = [
+  ...valueCases,
   {
     name: 'what was acknowledged is there after it is opened again, with its revision',
     async run({ store }) {
@@ -39,29 +23,6 @@ export const conformance: readonly ConformanceCase[] = [
         equal(kb.query({ all: ['x'] }).total, 0);
         equal(kb.query({ all: ['y'], category: 'c', text: 'TEXT' }).total, 1);
       });
-    },
-  },
-  {
-    name: 'what is accepted is deep-equal after it is opened again, whatever its keys',
-    async run({ store }) {
-      const odd = JSON.parse('{"__proto__":{"x":1},"constructor":2,"$set":{"a.b":[null,true]},"":0,"0":"z"}') as object;
-      const entry: Loose = {
-        ...{
-          id: 'ü\u0000 $id',
-          title: '',
-          tags: [],
-          when: new Date(8.64e15),
-          zero: -0,
-          big: 2 ** 53 + 2,
-          tiny: 5e-324,
-        },
-        ...{ nested: odd, dates: [{ at: new Date(-1) }], text: '\u0000 "\\\n 💾', nothing: null, no: false },
-      };
-      const given = structuredClone(entry);
-      const put = await withKb<Stored<Loose>, Loose>(store(), (kb) => kb.put(entry));
-      equal(put.entry, given);
-      await withKb<void, Loose>(store(), async (kb) => equal(kb.get(entry.id)?.entry, given));
-      equal(({} as { x?: unknown }).x, undefined);
     },
   },
   {
@@ -124,24 +85,68 @@ export const conformance: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'values that would not survive are refused with their path, and nothing is written',
+    name: 'a tag that no entry has any more leaves nothing behind, and counts fit',
+    async run({ store }) {
+      await withKb(store(), async (kb) => {
+        await kb.put({ id: 'a', title: 'one', tags: ['x', 'y', 'x'], category: 'c' });
+        await kb.put({ id: 'b', title: 'two', tags: ['y'] });
+        equal([kb.stats().tags, kb.stats().categories], [2, 1]);
+        await kb.put({ id: 'a', title: 'one', tags: ['z'] });
+        equal([kb.stats().tags, kb.stats().categories], [2, 0]);
+        await kb.delete('b');
+        equal([kb.stats().tags, kb.stats().entries, kb.stats().tombstones], [1, 1, 1]);
+        equal(kb.query({ any: ['x', 'y'] }).total, 0);
+      });
+    },
+  },
+  {
+    name: 'an import tells of each entry, and what was exported is imported unchanged',
     async run({ store }) {
       await withKb<void, Loose>(store(), async (kb) => {
-        for (const value of [
-          1n,
-          Number.NaN,
-          new Date(Number.NaN),
-          '\ud800',
-          [undefined],
-          new Set(),
-          () => 1,
-          Symbol('s'),
-        ]) {
-          const entry = { id: 'a', title: 't', deep: [{ value }] };
-          const { path } = await rejection(kb.put(entry), 'KB_INVALID_ENTRY');
-          ok(path?.startsWith('deep[0].value'), `path of ${String(value)} is ${path}`);
+        const given: Loose[] = Array.from({ length: 150 }, (_, n) => ({
+          id: `id-${n}`,
+          title: `t ${n}`,
+          at: new Date(n),
+        }));
+        const results = await all(kb.import([...given, { id: 'bad', title: 1n as unknown as string }]));
+        equal(
+          results.map(({ id }) => id),
+          [...given.map(({ id }) => id), 'bad'],
+        );
+        equal(results.filter((result) => result.ok && result.rev === 1).length, 150);
+        const last = results.at(-1)!;
+        ok(!last.ok && isKbError(last.error, 'KB_INVALID_ENTRY') && last.error.path === 'title');
+        const again = await all(fromJsonLines<Loose>(toJsonLines(kb.export())));
+        equal(
+          again.sort((a, b) => Number(a.at) - Number(b.at)),
+          given,
+        );
+      });
+    },
+  },
+  {
+    name: 'changes tell what becomes visible, in order, and end in reset for a reader too far behind',
+    async run({ store }) {
+      await withKb(store(), async (kb) => {
+        const changes = kb.changes()[Symbol.asyncIterator]();
+        const slow = kb.changes()[Symbol.asyncIterator]();
+        await kb.put({ id: 'a', title: 'one' });
+        await kb.put({ id: 'a', title: 'two' });
+        await kb.delete('a');
+        const told: unknown[] = [];
+        for (let n = 0; n < 3; n++) {
+          const { value } = await changes.next();
+          told.push([value.type, value.id, value.rev]);
         }
-        equal(kb.stats().entries, 0);
+        equal(told, [
+          ['put', 'a', 1],
+          ['put', 'a', 2],
+          ['delete', 'a', 3],
+        ]);
+        await changes.return?.();
+        await Promise.all(Array.from({ length: 1_100 }, (_, n) => kb.put({ id: `id-${n}`, title: 'x' })));
+        equal(await slow.next(), { value: { type: 'reset' }, done: false });
+        equal((await slow.next()).done, true);
       });
     },
   },
@@ -219,42 +224,3 @@ export const conformance: readonly ConformanceCase[] = [
     },
   },
 ];
-
-async function withKb<R, T extends Entry = Entry>(store: KbStore, use: (kb: Kb<T>) => Promise<R>): Promise<R> {
-  const kb = await openKb<T>({ store });
-  try {
-    return await use(kb);
-  } finally {
-    await kb.close();
-  }
-}
-
-async function withTwo<T extends Entry = Entry>(
-  store: () => KbStore,
-  use: (one: Kb<T>, two: Kb<T>) => Promise<void>,
-): Promise<void> {
-  const shared = store();
-  await withKb<void, T>(shared, (one) => withKb<void, T>(shared, (two) => use(one, two)));
-}
-
-async function rejection(promise: Promise<unknown>, code: KbErrorCode) {
-  const error: unknown = await promise.then(
-    () => new Error(`resolved instead of ${code}`),
-    (reason: unknown) => reason,
-  );
-  if (!isKbError(error, code)) throw error;
-  return error;
-}
-
-/** Waits until an instance has `id` at `rev`. */
-function seen<T extends Entry>(kb: Kb<T>, id: string, rev: number): Promise<void> {
-  return until(() => (kb.get(id)?.rev ?? 0) >= rev);
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + SOON_MS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`not within ${SOON_MS} ms: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

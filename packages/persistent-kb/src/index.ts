@@ -28,4 +28,4 @@ export type {
 } from './store.js';
 export type { TextOptions } from './text-options.js';
 export { fromJsonLines, type ImportResult, toJsonLines, toMarkdown } from './transfer.js';
-export type { VerifyReport } from './verify.js';
+export type { VerifyOptions, VerifyProgress, VerifyReport } from './verify.js';

@@ -3,7 +3,7 @@ import type { Entry, Stored } from './entry.js';
 import type { KbHealth } from './health.js';
 import type { Query, QueryResult } from './query.js';
 import type { ImportResult } from './transfer.js';
-import type { VerifyReport } from './verify.js';
+import type { VerifyOptions, VerifyReport } from './verify.js';
 
 /** What a `put` may ask for. */
 export interface PutOptions {
@@ -71,7 +71,7 @@ export interface Kb<T extends Entry = Entry> extends AsyncDisposable {
    */
   changes(options?: { signal?: AbortSignal | undefined }): AsyncIterable<Change<T>>;
   /** Compares the indexes with the data, and the data with the store, in slices; with `repair` makes them agree. */
-  verify(options?: { repair?: boolean | undefined }): Promise<VerifyReport>;
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
   stats(): KbStats;
   health(): KbHealth;
   /** Refuses new writes, waits for those under way, lets the store go. Reads still answer. Idempotent. */

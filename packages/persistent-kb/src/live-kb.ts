@@ -16,7 +16,7 @@ import { type Replacement, State } from './state.js';
 import type { OpenStore, StoreContext } from './store.js';
 import { TextBuilder } from './text-builder.js';
 import { type ImportResult, importAll } from './transfer.js';
-import { type VerifyReport, verify } from './verify.js';
+import { type VerifyOptions, type VerifyReport, verify } from './verify.js';
 import { type Plan, Writer } from './writer.js';
 
 /** Entries that `export` yields between two turns of the event loop. */
@@ -187,14 +187,14 @@ export class LiveKb<T extends Entry> implements Kb<T> {
     return this.#feed.subscribe(signal);
   }
 
-  async verify({ repair = false }: { repair?: boolean | undefined } = {}): Promise<VerifyReport> {
+  async verify({ repair = false, onProgress }: VerifyOptions = {}): Promise<VerifyReport> {
     const open = this.#open;
     if (!open || this.#closing) throw closed();
     const { clock } = this.#options;
     const surroundings = { state: this.#state, text: this.#text, store: open.store, clock };
     let result: VerifyReport;
     try {
-      result = await verify(surroundings, { repair, signal: this.#verifying.signal });
+      result = await verify(surroundings, { repair, onProgress, signal: this.#verifying.signal });
     } catch (cause) {
       if (this.#closing) throw closed();
       throw new KbError('KB_STORE_FAILED', 'the store could not be compared with memory', { cause });

@@ -3,7 +3,7 @@ import type { Row } from './entry.js';
 import { isKbError, KbError } from './errors.js';
 import { checksum, fromDocument, type KbDocument } from './mongo-document.js';
 import { CALL, type Link } from './mongo-link.js';
-import type { StoreComparison, StoreContext } from './store.js';
+import type { OpenStore, StoreComparison, StoreContext } from './store.js';
 
 /** Documents in a batch: 1,000 hold the event loop 21–31 ms, the default 500 ms (measured). */
 const BATCH = 1_000;
@@ -87,7 +87,7 @@ export async function scanAll(
 export async function compareAll(
   link: Link,
   context: StoreContext,
-  { repair, signal }: { repair: boolean; signal: AbortSignal },
+  { repair, signal, onProgress }: Parameters<OpenStore['compare']>[0],
 ): Promise<StoreComparison> {
   const seen = new Set<string>();
   const suspects: string[] = [];
@@ -97,6 +97,7 @@ export async function compareAll(
     signal,
     ({ _id: id, rev, crc }) => {
       seen.add(id);
+      if (seen.size % BATCH === 0) onProgress?.(seen.size);
       const row = context.row(id);
       const same = row?.rev === rev && (row.entry === undefined || checksum(row.entry) === crc);
       if (!same && !context.isPoisoned(id)) suspects.push(id);

@@ -28,7 +28,11 @@ export interface OpenStore {
   /** How large a row is for this store when that is over its own limit, checked before anything is sent. */
   oversize?(row: Row): { bytes: number; maxBytes: number } | undefined;
   /** Compares what is stored with `context.rows()`, and applies what differs when `repair` is true. */
-  compare(options: { repair: boolean; signal: AbortSignal }): Promise<StoreComparison>;
+  compare(options: {
+    repair: boolean;
+    signal: AbortSignal;
+    onProgress?: ((compared: number) => void) | undefined;
+  }): Promise<StoreComparison>;
   /** Stops following, waits for what was sent, lets the place go. Called once, after the last commit was settled. */
   close(): Promise<void>;
 }

@@ -1,2 +1,3 @@
-export { type ConformanceCase, type ConformanceHarness, conformance } from './conformance.js';
+export { conformance } from './conformance.js';
+export type { ConformanceCase, ConformanceHarness } from './conformance-case.js';
 export { memoryStore } from './memory-store.js';

@@ -6,8 +6,8 @@ import { type ConformanceHarness, conformance, memoryStore } from '../../src/tes
 
 /** The number of each case in PROMISES.md, in the suite's order. */
 const PROMISES = [
-  ...['[P1]', '[P2]', '[P3]', '[P4]', '[P5]', '[P6]'],
-  ...['[P7]', '[P8]', '[P9]', '[P10]', '[P11]', '[P12]'],
+  ...['[P2]', '[P7]', '[P21]', '[P22]', '[P1]', '[P3]', '[P4]', '[P5]', '[P6]'],
+  ...['[P23]', '[P24]', '[P25]', '[P8]', '[P9]', '[P10]', '[P11]', '[P12]'],
 ];
 
 function cases(make: () => Promise<ConformanceHarness & { dispose?(): PromiseLike<void> }>, shared: boolean): void {
