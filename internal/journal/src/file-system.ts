@@ -52,16 +52,15 @@ export async function syncDirectory(
   }
 }
 
-/** Makes `dir` and its missing parents with mode 0700 and returns the directories whose entries changed, deepest last. */
-export async function makeDirectory(fs: JournalFileSystem, dir: string): Promise<string[]> {
-  const first = await fs.mkdir(dir, { recursive: true, mode: 0o700 });
-  if (first === undefined) return [];
-  const changed: string[] = [];
-  const top = dirname(resolve(first));
-  for (let at = dirname(resolve(dir)); ; at = dirname(at)) {
-    changed.unshift(at);
-    if (at === top || at === dirname(at)) return changed;
-  }
+/**
+ * Makes the names on the way from the root down to `dir` durable. Who made a directory may have been killed before that, so
+ * it is not enough to do it for those that this call made. A parent that may not be read was made by somebody else.
+ */
+export async function syncParents(dir: string, sync: (parent: string) => Promise<void>): Promise<void> {
+  for (let at = resolve(dir); at !== dirname(at); at = dirname(at))
+    await sync(dirname(at)).catch((error: unknown) => {
+      if (codeOf(error) !== 'EACCES') throw error;
+    });
 }
 
 /** Writes all of `bytes` at `position`; a file system that takes nothing counts as full. */

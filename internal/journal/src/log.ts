@@ -71,8 +71,19 @@ export class Log {
       this.#place.protocol.confirmOwned(this.#place.owner);
       return this.#failStop.failure;
     } catch (error) {
-      const passing = !(error instanceof Untrusted) && this.#active.size === start && !this.#failStop.failure;
-      return passing ? this.#failStop.writeFailed(error) : this.#failStop.fail(error);
+      if (error instanceof Untrusted || this.#active.size > start || this.#failStop.failure)
+        return this.#failStop.fail(error);
+      return this.#cutBack(error);
+    }
+  }
+
+  /** "Nothing of it is stored" holds only for the owner: a successor may have read what was written before it was cut. */
+  #cutBack(error: unknown): JournalError {
+    try {
+      this.#place.protocol.confirmOwned(this.#place.owner);
+      return this.#failStop.writeFailed(error);
+    } catch (lost) {
+      return this.#failStop.fail(lost);
     }
   }
 

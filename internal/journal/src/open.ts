@@ -4,9 +4,9 @@ import { type Collaborators, collaborators, type Workplace } from './context.js'
 import type { Journal, JournalEvent, JournalOptions } from './contract.js';
 import { enterEpoch, leaveEpoch } from './epoch.js';
 import { isJournalError, JournalError, reasonOf } from './errors.js';
-import { makeDirectory } from './file-system.js';
+import { syncParents } from './file-system.js';
 import { OpenJournal } from './journal.js';
-import { epochName } from './layout.js';
+import { epochName, newestEpoch } from './layout.js';
 import { type ResolvedOptions, resolveOptions } from './options.js';
 import type { JournalOwnership } from './ownership.js';
 import { repair } from './repair.js';
@@ -45,7 +45,10 @@ export async function openJournalWith<R>(options: ResolvedOptions<R>, given: Col
   try {
     signal?.throwIfAborted();
     const { fs, protocol } = given;
-    for (const changed of await makeDirectory(fs, dir)) await protocol.makeNamesDurable(fs, changed, onUnsupported);
+    await fs.mkdir(dir, { recursive: true, mode: 0o700 });
+    // With an epoch in it, somebody has come past this before.
+    if (newestEpoch(await fs.readdir(dir)) === undefined)
+      await syncParents(dir, (parent) => protocol.makeNamesDurable(fs, parent, onUnsupported));
     owner = await given.acquire(dir, { staleMs, timeoutMs, signal, clock });
     const held = owner;
     const epoch = await enterEpoch(fs, dir, held);
@@ -67,6 +70,7 @@ export async function openJournalWith<R>(options: ResolvedOptions<R>, given: Col
     });
     const { files, next } = await repair(place, read);
     const active = await ActiveSegment.create(place, next);
+    held.assertHeld(); // or a later owner has acknowledged what was not read here
     const { tornBytes, quarantinedBytes } = read;
     const journal = new OpenJournal(place, options, { files, active, tornBytes, quarantinedBytes });
     const { bytes, records } = journal.stats();

@@ -15,7 +15,7 @@ export interface Protocol {
   /** Only what the scan vouches for survives a crash. */
   keptBytes(verdict: Verdict): number;
   /** Every slice of a snapshot reaches the file. */
-  snapshotSlice(lines: string[]): string;
+  snapshotSlice(lines: string[], slice: number): string;
   /** Nothing is resolved unless this process still owned the directory after the bytes were durable. */
   confirmOwned(owner: JournalOwnership): void;
 }

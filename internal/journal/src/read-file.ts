@@ -5,6 +5,9 @@ import { type Finding, SegmentScanner, type Verdict } from './scan.js';
 /** One read, bytes. Large enough to stream at disk speed, small enough to parse in a few milliseconds. */
 const CHUNK_BYTES = 256 * 1024;
 
+/** The first read: many a file is small, and of others only the beginning is looked at. */
+const FIRST_CHUNK_BYTES = 16 * 1024;
+
 /** Longest time that one slice of work keeps the event loop, milliseconds. A tenth of what the journal promises. */
 const SLICE_MS = 10;
 
@@ -32,8 +35,9 @@ export class Slicer {
 
 /** Yields the bytes of `[from, to)` of an open file in order; ends early where the file ends. */
 export async function* readRange(file: JournalFile, from: number, to: number): AsyncGenerator<Buffer> {
-  for (let at = from; at < to; ) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - at));
+  let size = FIRST_CHUNK_BYTES;
+  for (let at = from; at < to; size = Math.min(size * 2, CHUNK_BYTES)) {
+    const chunk = Buffer.allocUnsafe(Math.min(size, to - at));
     const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
     if (bytesRead === 0) return;
     yield chunk.subarray(0, bytesRead);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { createWhole, syncNames, type Workplace } from './context.js';
 import { JournalError } from './errors.js';
-import { codeOf, type JournalFile, makeDirectory, syncDirectory, writeFully } from './file-system.js';
+import { codeOf, type JournalFile, syncDirectory, writeFully } from './file-system.js';
 import { endLine } from './header.js';
 import { logName } from './layout.js';
 import { readRange } from './read-file.js';
@@ -16,6 +16,7 @@ export async function repair(place: Workplace, read: Replayed): Promise<{ files:
     const bytes = await rewrite(place, one);
     for (const file of files) if (file.name === one.name) file.bytes = bytes;
   }
+  if (read.endMark) await storeAgain(place, read.endMark);
   for (const segment of plan.missing) {
     const name = logName(segment);
     const whole = await createWhole(place, name, (file, at) => finishWith(file, at, name));
@@ -28,6 +29,27 @@ export async function repair(place: Workplace, read: Replayed): Promise<{ files:
   for (const name of [...plan.obsolete, ...read.empty.filter((segment) => segment !== next).map(logName)])
     await place.fs.unlink(join(place.epochDir, name)).catch(unlessMissing);
   return { files, next };
+}
+
+/**
+ * Writes bytes that were read once more and syncs them. A sync alone would pass over them if an earlier one failed: their
+ * pages count as clean.
+ */
+async function storeAgain(
+  place: Workplace,
+  { name, from, to }: { name: string; from: number; to: number },
+): Promise<void> {
+  const file = await place.fs.open(join(place.epochDir, name), 'r+');
+  try {
+    let at = from;
+    for await (const chunk of readRange(file, from, to)) {
+      await writeFully(file, chunk, at);
+      at += chunk.length;
+    }
+    await place.protocol.makeDurable(file);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Replaces a file by a finished copy of its good bytes, after the bad ones are safe in `damaged/`. Resolves with its size. */
@@ -82,7 +104,8 @@ async function setAside(
   source: JournalFile,
 ): Promise<void> {
   const dir = join(place.dir, 'damaged');
-  for (const changed of await makeDirectory(place.fs, dir)) await syncDirectory(place.fs, changed, place.onUnsupported);
+  await place.fs.mkdir(dir, { recursive: true, mode: 0o700 });
+  await syncDirectory(place.fs, place.dir, place.onUnsupported);
   const target = await place.fs.open(join(dir, `${name}.${place.epoch}.${range.from}`), 'w', 0o600);
   try {
     let at = 0;

@@ -32,6 +32,8 @@ export interface Replayed {
   /** Last segments without a record: replaced or removed. */
   empty: number[];
   repairs: Repair[];
+  /** The mark of the last close. Its writer may have been killed, or its fsync may have failed, after it was written. */
+  endMark: { name: string; from: number; to: number } | undefined;
   tornBytes: number;
   quarantinedBytes: number;
 }
@@ -57,6 +59,7 @@ export async function replay<R>(place: Workplace, options: ReplayOptions<R>): Pr
     logs: [],
     empty: [...empty.keys()],
     repairs: [],
+    endMark: undefined,
     tornBytes: 0,
     quarantinedBytes: 0,
   };
@@ -111,6 +114,8 @@ export async function replay<R>(place: Workplace, options: ReplayOptions<R>): Pr
     if (kept > end) repair.keep.push({ from: end, to: kept });
     const aside = repair.setAside.reduce((sum, range) => sum + range.to - range.from, 0);
     read.quarantinedBytes += aside;
+    const mark = verdict.ending;
+    if (isLast && mark && ending === 'closed') read.endMark = { name, from: mark.offset, to: mark.offset + mark.bytes };
     // A segment that was not finished by its last writer may still have one, which could wake up: a copy has none.
     if (aside > 0 || ending === undefined || (isLast && ending === 'rotated')) read.repairs.push(repair);
     const file: ReadFile = { name, bytes: kept - aside, records };

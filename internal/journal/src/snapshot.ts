@@ -31,8 +31,9 @@ export async function writeSnapshot<R>(
     let synced = at;
     let lines: string[] = [];
     let waiting = 0;
+    let slice = 0;
     const flush = async (): Promise<void> => {
-      const bytes = Buffer.from(place.protocol.snapshotSlice(lines));
+      const bytes = Buffer.from(place.protocol.snapshotSlice(lines, slice++));
       lines = [];
       waiting = 0;
       await writeFully(target, bytes, at);
