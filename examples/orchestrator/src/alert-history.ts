@@ -17,9 +17,17 @@ export async function* notificationsOf(delivery: Delivery, since: number, limit 
   }
 }
 
-/** Brings `book` up to what the store knows. Safe to run while new alerts come in. */
-export async function catchUp(book: AlertBook, delivery: Delivery, since: number): Promise<void> {
-  for await (const happening of notificationsOf(delivery, since)) book.apply(happening);
+/** Brings `book` up to what the store knows, and tells `each` of what was found. Safe to run while new alerts come in. */
+export async function catchUp(
+  book: AlertBook,
+  delivery: Delivery,
+  since: number,
+  each: (happening: Happening) => void,
+): Promise<void> {
+  for await (const happening of notificationsOf(delivery, since)) {
+    book.apply(happening);
+    each(happening);
+  }
 }
 
 function fateOf(outcome: { status: string; channel?: string } | undefined): Fate {

@@ -1,17 +1,20 @@
 import { requestDeadline } from '@holdfast/graceful-shutdown/express';
 import { type HealthSource, healthHandler } from '@holdfast/graceful-shutdown/health';
-import express, { type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import helmet from 'helmet';
 import { alertRoutes } from './alert-routes.js';
 import { requireToken, sameOrigin } from './auth.js';
 import { deadLetterRoutes } from './dead-letter-routes.js';
+import { eventsRoute } from './events-route.js';
 import { errorHandler, HttpError } from './http-error.js';
 import { jsonBody } from './json-body.js';
 import { knowledgeRoutes } from './knowledge-routes.js';
 import { accessLog } from './logger.js';
+import { pageRoutes } from './page-route.js';
 import type { Services } from './services.js';
+import { Sessions } from './session.js';
 import { translate } from './translate.js';
-import { webhookRoute } from './webhook.js';
+import { refused, webhookRoute } from './webhook.js';
 
 /** 16 MB is some 28,000 alerts; express's default of 100 kB would refuse 183, again at every tick. */
 const WEBHOOK_BYTES = 16 * 1024 * 1024;
@@ -61,6 +64,14 @@ export function createApp(
     response.type(services.metrics.contentType).send(await services.metrics.text());
   });
 
+  const sessions = config.API_TOKEN === undefined ? undefined : new Sessions(config.API_TOKEN);
+  const mayEnter = requireToken(sessions);
+  app.use('/login', sameOrigin);
+  app.use('/logout', sameOrigin);
+  app.use(pageRoutes(services, sessions));
+  // A stream has no deadline; it ends first when the drain begins.
+  app.get('/api/events', mayEnter, eventsRoute(services));
+
   const { WEBHOOK_TIMEOUT_MS: webhookMs, API_TIMEOUT_MS: apiMs } = config;
   const onEvent = onDeadlineEvent;
   app.use('/webhook', requestDeadline({ handlerMs: webhookMs, bodyMs: webhookMs, bodyStatus: 503, onEvent }));
@@ -69,12 +80,18 @@ export function createApp(
     response.set('cache-control', 'no-store');
     next();
   });
-  app.use(['/webhook', '/api'], sameOrigin, requireToken(config.API_TOKEN));
+  app.use(['/webhook', '/api'], sameOrigin, mayEnter);
 
   app
     .route('/webhook/alerts')
     .post(...jsonBody(WEBHOOK_BYTES), webhookRoute(services))
     .all(methodNotAllowed('POST'));
+
+  // What is no JSON never reached the route; it is counted and shown all the same.
+  app.use('/webhook', ((error, request, _response, next) => {
+    if (error instanceof HttpError && error.code === 'invalid_json') refused(services, request, error);
+    next(error);
+  }) satisfies ErrorRequestHandler);
 
   app.use('/api/knowledge/entries', ...jsonBody(ENTRY_BYTES));
   app.use('/api', ...jsonBody(API_BYTES));

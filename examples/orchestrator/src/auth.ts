@@ -1,14 +1,24 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { HttpError } from './http-error.js';
+import { cookieOf, type Sessions } from './session.js';
 
-/** Lets a request pass that carries `Authorization: Bearer <token>`; every request when no token is configured. */
-export function requireToken(token: string | undefined): RequestHandler {
-  if (token === undefined) return (_request, _response, next) => next();
-  const expected = digest(token);
+export const SESSION_COOKIE = 'holdfast_session';
+
+/** Whether the request carries the token (`Authorization: Bearer`), or a session of the page. Everybody, without a token. */
+export function isAuthorized(request: Request, sessions: Sessions | undefined): 'token' | 'session' | undefined {
+  if (!sessions) return 'token';
+  const given = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (given !== undefined && sessions.isToken(given)) return 'token';
+  const cookie = cookieOf(request.headers.cookie, SESSION_COOKIE);
+  return cookie !== undefined && sessions.holds(cookie, Date.now()) ? 'session' : undefined;
+}
+
+/** Lets a request pass that carries the token or a session. */
+export function requireToken(sessions: Sessions | undefined): RequestHandler {
   return (request, _response, next) => {
-    const given = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (given !== undefined && timingSafeEqual(digest(given), expected)) return next();
+    const how = isAuthorized(request, sessions);
+    if (how === 'session') fromThisPage(request);
+    if (how !== undefined) return next();
     throw new HttpError(401, 'unauthorized', 'this route needs the header Authorization: Bearer <API_TOKEN>', {
       'www-authenticate': 'Bearer',
     });
@@ -27,7 +37,15 @@ export const sameOrigin: RequestHandler = (request, _response, next) => {
   next();
 };
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+/** A cookie is sent by the browser whoever asks, so a change with one must say that it is ours, and be JSON. */
+function fromThisPage(request: Request): void {
+  if (request.method === 'GET' || request.method === 'HEAD') return;
+  const { origin } = request.headers;
+  const json = /^application\/json\b/i.test(request.headers['content-type'] ?? '');
+  if ((origin === undefined && request.headers['sec-fetch-site'] !== 'same-origin') || !json) {
+    throw new HttpError(403, 'cross_origin', 'with a login, changes are JSON and come from this page');
+  }
+}
 
 function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;

@@ -1,21 +1,23 @@
-import type { DeadLetter, Delivery, Outcome } from '@holdfast/alert-delivery';
+import type { DeadFilter, DeadLetter, Delivery, Outcome } from '@holdfast/alert-delivery';
 import { Router } from 'express';
 import { z } from 'zod';
 import { HttpError } from './http-error.js';
 import { check, limitOf } from './pages.js';
 import type { Services } from './services.js';
 
-const listQuery = z.object({ limit: limitOf(50, 1_000) });
-const filter = z.strictObject({
+/** Which dead letters: everything that is given must hold. */
+export const deadLetterFilter = z.strictObject({
   severity: z.enum(['critical', 'error', 'warning', 'info']).optional(),
   reason: z.string().max(100).optional(),
   since: z.iso.datetime({ offset: true }).optional(),
   until: z.iso.datetime({ offset: true }).optional(),
 });
-const replayBody = z.union(
+export const deadLetterQuery = deadLetterFilter.extend({ limit: limitOf(50, 1_000) });
+const perSecond = z.number().min(0.1).max(100).optional();
+export const replayBody = z.union(
   [
-    z.strictObject({ ids: z.array(z.string().min(1).max(512)).min(1).max(1_000) }),
-    z.strictObject({ filter, count: z.number().int().min(1) }),
+    z.strictObject({ ids: z.array(z.string().min(1).max(512)).min(1).max(1_000), perSecond }),
+    z.strictObject({ filter: deadLetterFilter, count: z.number().int().min(1), perSecond }),
   ],
   { error: 'must be { ids: [...] }, or { filter: {...}, count } with the count that the preview showed' },
 );
@@ -26,40 +28,46 @@ export function deadLetterRoutes(services: Services): Router {
   let replaying = false;
 
   router.get('/dead-letters', async (request, response) => {
-    const { limit } = check(listQuery, request.query, 'the query string');
+    const { limit, ...given } = check(deadLetterQuery, request.query, 'the query string');
+    const filtered = Object.values(given).some((value) => value !== undefined);
     const deadLetters: DeadLetter[] = [];
-    for await (const letter of services.delivery.dead({ limit })) deadLetters.push(letter);
-    response.json({ deadLetters, total: services.delivery.stats().dead });
+    let total = 0;
+    // Counted to the end where a filter is previewed: the count is what a replay must find again.
+    for await (const letter of services.delivery.dead(filtered ? chosenBy(given) : { limit })) {
+      total++;
+      if (deadLetters.length < limit) deadLetters.push(letter);
+    }
+    response.json({ deadLetters, total: filtered ? total : services.delivery.stats().dead });
   });
 
   router.post('/dead-letters/replay', async (request, response) => {
     const asked = check(replayBody, request.body, 'the body');
-    if (replaying) throw new HttpError(409, 'replay_running', 'another replay runs; wait for its results');
-    replaying = true;
-    try {
-      const ids = 'ids' in asked ? asked.ids : await frozen(services.delivery, asked);
-      response.json(await replay(services, ids));
-    } finally {
-      replaying = false;
-    }
+    const run = async (): Promise<Replayed> => {
+      if (replaying) throw new HttpError(409, 'replay_running', 'another replay runs; wait for its results');
+      replaying = true;
+      try {
+        const ids = 'ids' in asked ? [...new Set(asked.ids)] : await frozen(services.delivery, asked);
+        return await replay(services, ids, asked.perSecond);
+      } finally {
+        replaying = false;
+      }
+    };
+    const key = request.headers['idempotency-key'];
+    // The same click twice, or a retry of a lost answer, is one replay and gets its results.
+    response.json(
+      typeof key === 'string' && key !== ''
+        ? await services.idempotency.run(['replay', key.slice(0, 200)], run)
+        : await run(),
+    );
   });
 
   return router;
 }
 
 /** The ids that a filter means, if they are as many as the preview said. @throws HttpError 409 */
-async function frozen(
-  delivery: Delivery,
-  { filter: { severity, reason, since, until }, count }: { filter: z.output<typeof filter>; count: number },
-): Promise<string[]> {
+async function frozen(delivery: Delivery, { filter, count }: { filter: Filter; count: number }): Promise<string[]> {
   const ids: string[] = [];
-  const chosen = {
-    ...(severity && { severity }),
-    ...(reason && { reason }),
-    ...(since && { since: Date.parse(since) }),
-    ...(until && { until: Date.parse(until) }),
-  };
-  for await (const { id } of delivery.dead(chosen)) ids.push(id);
+  for await (const { id } of delivery.dead(chosenBy(filter))) ids.push(id);
   if (ids.length !== count) {
     throw new HttpError(
       409,
@@ -70,6 +78,18 @@ async function frozen(
   return ids;
 }
 
+type Filter = z.output<typeof deadLetterFilter>;
+
+function chosenBy({ severity, reason, since, until }: Filter): DeadFilter {
+  return {
+    ...(severity && { severity }),
+    ...(reason && { reason }),
+    ...(since && { since: Date.parse(since) }),
+    ...(until && { until: Date.parse(until) }),
+  };
+}
+
+type Replayed = { results: Result[]; total: number };
 type Result = { id: string; status: Outcome['status'] | 'not-found' | 'pending' };
 
 /**
@@ -79,7 +99,8 @@ type Result = { id: string; status: Outcome['status'] | 'not-found' | 'pending' 
 async function replay(
   { delivery, config, job, log }: Services,
   ids: string[],
-): Promise<{ results: unknown[]; total: number }> {
+  perSecond: number | undefined,
+): Promise<Replayed> {
   const results = new Map<string, Result>();
   for (const id of ids) {
     const found = await delivery.explain(id);
@@ -87,7 +108,7 @@ async function replay(
   }
   const known = ids.filter((id) => results.get(id)?.status === 'pending');
   const run = job('replay', async () => {
-    for await (const outcome of delivery.replay({ ids: known })) results.set(outcome.id, outcome);
+    for await (const outcome of delivery.replay({ ids: known, perSecond })) results.set(outcome.id, outcome);
   });
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<void>((resolve) => {

@@ -4,14 +4,18 @@ import { join } from 'node:path';
 import type { Step, StoredAlert } from '@holdfast/alert-delivery';
 import { createLifecycle, type Lifecycle, type LifecycleEvent } from '@holdfast/graceful-shutdown';
 import type { Logger } from 'pino';
+import { Activity } from './activity.js';
 import { AlertBook } from './alert-book.js';
 import { catchUp } from './alert-history.js';
 import { createApp } from './app.js';
+import { Broadcaster } from './broadcaster.js';
 import { chainOf } from './channels.js';
 import type { Config } from './config.js';
 import { createConsolidation } from './consolidation.js';
+import { LiveFeed } from './live-feed.js';
 import { createMetrics, type EventSource } from './metrics.js';
 import { notificationData } from './notification.js';
+import { Rows } from './rows.js';
 import { startSchedule } from './schedule.js';
 import type { Services } from './services.js';
 import { storesOf } from './stores.js';
@@ -46,6 +50,10 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
 
   const stores = storesOf(config);
   const steps = chainOf(config, log);
+  const activity = new Activity(
+    steps.map(({ channel }) => channel.name),
+    Date.now(),
+  );
   const data = lifecycle.add('data', { start: () => mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 }) });
   const dependsOn = [data.name];
   const kb = lifecycle.add('kb', {
@@ -69,6 +77,8 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
           log.error({ notification: alert.id, reason }, 'ALERT REACHED NOBODY: it is in the dead letters'),
         onEvent(event) {
           metrics.deliveryEvent(event);
+          activity.delivery(event, Date.now());
+          if ('id' in event && event.type !== 'alert.accepted') services.broadcaster.touch(event.id);
           story.delivery(event);
         },
       }),
@@ -104,7 +114,15 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
     start() {
       const from = Date.now() - BOOK.ttlMs;
       const read = (since: number): Promise<void> =>
-        lifecycle.job('alert book', () => catchUp(book, delivery.value, since));
+        lifecycle.job('alert book', () =>
+          catchUp(book, delivery.value, since, ({ id, payload, fate }) =>
+            services.broadcaster.carried(
+              id,
+              payload.alerts.map(({ fingerprint }) => fingerprint),
+              Object.keys(fate)[0]!,
+            ),
+          ),
+        );
       const failed = (error: unknown): void => log.warn({ err: error }, 'alerts of the past could not be read');
       read(from).catch(failed);
       if (!config.MONGODB_URI) return { close: () => {} };
@@ -120,22 +138,31 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
           .then(
             (report) => {
               metrics.consolidated('done');
+              activity.consolidation = { at: Date.now(), ok: true };
               log.info({ ...report, entries: report.entries.length }, 'consolidated');
             },
             (error: unknown) => {
               metrics.consolidated('failed');
+              activity.consolidation = { at: Date.now(), ok: false };
               log.warn({ err: error }, 'consolidation failed; the next one makes up for it');
             },
           ),
       ),
   });
 
+  lifecycle.add('page feed', {
+    dependsOn: ['alert book', kb.name, idempotency.name],
+    start: () => services.broadcaster.start(),
+  });
   const services: Services = {
     config,
     log,
     book,
     consolidation,
     metrics,
+    activity,
+    feed: new LiveFeed(),
+    health: () => lifecycle.health(),
     get kb() {
       return kb.value;
     },
@@ -147,13 +174,21 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
     },
     job: (name, fn) => lifecycle.job(name, fn),
     draining: lifecycle.signal,
+    get rows() {
+      return rows;
+    },
+    get broadcaster() {
+      return broadcaster;
+    },
   };
+  const rows = new Rows(services);
+  const broadcaster = new Broadcaster(services);
   lifecycle.http(
     'http',
     createServer(createApp(services, lifecycle, (event) => onLifecycleEvent(event as LifecycleEvent))),
     {
       listen: { port: config.PORT, host: config.HOST },
-      dependsOn: [scheduler.name, 'alert book', idempotency.name, kb.name, delivery.name],
+      dependsOn: [scheduler.name, 'alert book', 'page feed', idempotency.name, kb.name, delivery.name],
     },
   );
   return lifecycle;

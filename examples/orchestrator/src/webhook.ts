@@ -4,7 +4,7 @@ import { alertmanager } from '@holdfast/idempotency/alertmanager';
 import type { Request, RequestHandler } from 'express';
 import { HttpError } from './http-error.js';
 import { knownOf } from './knowledge.js';
-import { notificationOf, rejectedNotification } from './notification.js';
+import { notificationData, notificationOf, rejectedNotification } from './notification.js';
 import { type ParsedPayload, type Payload, parsePayload } from './payload.js';
 import { oneLine } from './plain-text.js';
 import type { Services } from './services.js';
@@ -35,6 +35,7 @@ export function webhookRoute(services: Services): RequestHandler {
     if (services.draining.aborted) {
       throw new HttpError(503, 'draining', 'shutting down; send it again', { connection: 'close' });
     }
+    services.activity.lastWebhookAt = Date.now();
     const parsed = readPayload(request, services);
     const { payload, rejected } = parsed;
     for (const oddity of payload.oddities) warnOnce(oneLine(oddity, 80));
@@ -52,6 +53,7 @@ export function webhookRoute(services: Services): RequestHandler {
     const count = payload.alerts.length;
     const fresh = (outcome.via === 'ran' || outcome.via === 'bypassed') && !outcome.value.duplicate;
     const answer = { status: 'ok', accepted: fresh ? count : 0, duplicates: fresh ? 0 : count };
+    if (!fresh) await explainCopy(services, outcome, payload, sender);
     metrics.webhookAlerts(fresh ? 'accepted' : 'duplicate', count);
     metrics.webhookAlerts('rejected', fresh ? rejected.length : 0);
     request.log.info(
@@ -92,17 +94,45 @@ async function acceptAll(services: Services, parsed: ParsedPayload, id: string, 
   const acceptedAt = Date.now();
   const { duplicate } = await delivery.accept(notificationOf(id, payload, sender, knownOf(kb, payload, acceptedAt)));
   book.apply({ id, acceptedAt, payload });
+  services.broadcaster.carried(
+    id,
+    payload.alerts.map(({ fingerprint }) => fingerprint),
+    'pending',
+  );
   return { id, duplicate };
 }
 
-function readPayload(request: Request, { log, metrics }: Services): ParsedPayload {
+/** Remembers, for the page, whose copy was absorbed and why. */
+async function explainCopy(
+  { delivery, activity, broadcaster }: Services,
+  { value, via }: { value: Accepted; via: string },
+  payload: Payload,
+  sender: string,
+): Promise<void> {
+  const first = notificationData((await delivery.explain(value.id).catch(() => undefined))?.alert?.data);
+  const sameSender = first?.sender === sender;
+  const stale = first?.kind === 'webhook' && first.payload.status !== payload.status;
+  const why = via === 'joined' ? 'joined' : stale ? 'stale' : sameSender ? 'same-sender' : 'other-sender';
+  activity.absorbed(value.id, { at: Date.now(), sender: oneLine(sender), why });
+  broadcaster.touch(value.id);
+}
+
+function readPayload(request: Request, services: Services): ParsedPayload {
   try {
     return parsePayload(request.body);
   } catch (error) {
-    metrics.webhookRefused();
-    log.warn({ body: oneLine(request.rawBody?.toString('utf8') ?? '', 2_000) }, 'a webhook without alerts was refused');
+    refused(services, request, error);
     throw error;
   }
+}
+
+/** Counts, logs and shows a post that can't be used. Alertmanager itself never sends one; a custom payload does, at each tick. */
+export function refused({ log, metrics, activity }: Services, request: Request, error: unknown): void {
+  metrics.webhookRefused();
+  const body = oneLine(request.rawBody?.toString('utf8') ?? '', 2_000);
+  const why = oneLine(error instanceof Error ? error.message : String(error), 300);
+  activity.refuse({ at: Date.now(), from: oneLine(request.ip ?? '', 60), why, body });
+  log.warn({ body, why }, 'a webhook without alerts was refused');
 }
 
 /**
