@@ -1,6 +1,7 @@
 import { defineConfig } from 'tsup';
 import { packageBuild } from '../../tsup.base.js';
 
-export default defineConfig(
-  packageBuild(['src/index.ts', 'src/file.ts', 'src/mongodb.ts', 'src/alertmanager.ts', 'src/express.ts']),
-);
+const adapters = ['express', 'fastify', 'hono', 'koa', 'node', 'fetch'];
+const entries = ['index', 'file', 'mongodb', 'alertmanager', 'testing', ...adapters];
+
+export default defineConfig(packageBuild(entries.map((entry) => `src/${entry}.ts`)));

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { refuseOption } from './errors.js';
-import type { LaneKey } from './key.js';
+import { planRequest } from './http/request-key.js';
+import type { Key, LaneKey } from './key.js';
 import { duration } from './options.js';
 import { sortedJson } from './sorted-json.js';
 
@@ -48,6 +49,39 @@ export const ALERTMANAGER_DEFAULTS = {
 /** A notification is retried for max(group_interval, 10 s): `dispatch.go`. */
 const SHORTEST_FLUSH_MS = 10_000;
 const REPEAT = 'repeat interval elapsed';
+
+/** What {@link webhookKey} looks at of a request. */
+export interface WebhookRequest {
+  /** The parsed body. */
+  readonly body: unknown;
+  /** The `Idempotency-Key` header. */
+  readonly header?: string | readonly string[] | undefined;
+  /** The address of who posted, after trusted proxies. */
+  readonly sender?: string | undefined;
+  /** Which endpoint and tenant it is for. @defaultValue '' */
+  readonly scope?: string | undefined;
+}
+
+/**
+ * What preset `webhook` decides, for handlers that call `execute` themselves: a body with a groupKey goes by its lane (a header
+ * beside it is ignored), another one by its `Idempotency-Key` and a hash of the body. `undefined`: run it, each such post is
+ * new, since a hash of the body alone would swallow an intended repeat.
+ *
+ * @throws IdempotencyError `IDEMPOTENCY_INVALID_OPTION`
+ * @example
+ * const keyOf = webhookKey({ groupIntervalMs: 60_000 });
+ * const key = keyOf({ body: request.body, header: request.headers['idempotency-key'], sender: request.ip });
+ */
+export function webhookKey(options: AlertmanagerOptions = {}): (request: WebhookRequest) => Key | undefined {
+  const laneOf = alertmanager(options);
+  return ({ body, header, sender, scope = '' }) => {
+    const keyHeaders = header === undefined ? [] : [header].flat();
+    const facts = { method: 'POST', path: '', keyHeaders, authorization: undefined, scope, body, given: undefined };
+    const plan = planRequest(facts, 'webhook', (payload) => laneOf(payload, { sender }));
+    return plan.do === 'execute' ? plan.key : undefined;
+  };
+}
+
 const LONE_SURROGATE = /\p{Cs}/u;
 
 /**
@@ -68,25 +102,27 @@ const LONE_SURROGATE = /\p{Cs}/u;
 export function alertmanager(
   options: AlertmanagerOptions = {},
 ): (payload: AlertmanagerPayload, from?: { sender?: string | undefined }) => LaneKey {
-  const { windowMs, lateMs, repeatMs } = alertmanagerTimes(options);
+  const { windowMs, lateMs, repeatMs, retryMs } = alertmanagerTimes(options);
   return (payload, from = {}) => {
     const { receiver = '', groupKey } = payload;
     const group = groupKey ?? `labels ${sortedJson(payload.groupLabels ?? {})}`;
     return {
-      lane: ['alertmanager', short(receiver), short(group)],
+      lane: ['alertmanager', short(String(receiver)), short(String(group))],
       state: stateOf(payload),
       windowMs,
       late: { ms: lateMs, sender: short(`${payload.externalURL ?? ''} ${from.sender ?? ''}`) },
       repeat: payload.notification_reason === REPEAT ? { ms: repeatMs } : undefined,
+      retryMs,
     };
   };
 }
 
-/** The three times of the lane rule, milliseconds. */
+/** The times of the lane rule, milliseconds. */
 export function alertmanagerTimes(options: AlertmanagerOptions): {
   windowMs: number;
   lateMs: number;
   repeatMs: number;
+  retryMs: number;
 } {
   const groupIntervalMs = duration('groupIntervalMs', options.groupIntervalMs ?? ALERTMANAGER_DEFAULTS.groupIntervalMs);
   const peerTimeoutMs = options.peerTimeoutMs ?? ALERTMANAGER_DEFAULTS.peerTimeoutMs;
@@ -103,6 +139,8 @@ export function alertmanagerTimes(options: AlertmanagerOptions): {
     lateMs: Math.min(cap, groupIntervalMs + peerWaitMs),
     // Retries of a repeat last for one flush; with group_interval >= 10 s this is the same as lateMs.
     repeatMs: Math.min(cap, flushMs + peerWaitMs),
+    // Copies later than one flush are the next flush's, after a lost 2xx, or repeats of a route with a shorter repeat_interval.
+    retryMs: flushMs + peerWaitMs,
   };
 }
 
@@ -110,7 +148,8 @@ export function alertmanagerTimes(options: AlertmanagerOptions): {
 function stateOf(payload: AlertmanagerPayload): string {
   const { alerts, truncatedAlerts = 0, notification_reason } = payload;
   if (!Array.isArray(alerts)) return `body ${hash(sortedJson(payload))}`;
-  const parts = alerts.map((alert) => {
+  const parts = alerts.map((alert: AlertmanagerAlert | null) => {
+    if (typeof alert !== 'object' || alert === null) return `no alert ${sortedJson(alert)}`;
     const name = alert.fingerprint ?? hash(sortedJson(alert.labels ?? {}));
     return alert.status === 'resolved' ? `${name} r` : `${name} f ${instant(alert.startsAt)}`;
   });

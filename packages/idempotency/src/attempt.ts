@@ -187,11 +187,13 @@ class Attempt {
     });
   }
 
-  /** A run that ended after its key was lost: its result is kept if nobody has taken the key over. */
+  /** A run that ended after its key was lost: its result is kept, or its key freed, if nobody has taken the key over. */
   async #finishLate(late: Ran): Promise<void> {
-    if (late.ran !== 'value' || (this.#call.retain && !this.#call.retain(late.value))) return;
+    if (late.ran === 'error') return this.release('failed', late.error);
+    if (late.ran !== 'value') return;
+    if (this.#call.retain && !this.#call.retain(late.value)) return this.release('not-retained', undefined);
     const encoded = encodedOrNot(late.value);
-    if (encoded === undefined) return;
+    if (encoded === undefined) return this.release('invalid-value', undefined);
     try {
       if (!(await this.#settle(encoded))) return;
     } catch {

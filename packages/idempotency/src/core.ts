@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createEmitter } from '@holdfast/observe';
 import type { Call, Counts, End, Tower } from './call.js';
-import { callStore, isThenable } from './deadline.js';
+import { callStore, isThenable, storeFailure } from './deadline.js';
 import { IdempotencyError } from './errors.js';
 import type { IdempotencyEvent } from './events.js';
 import { Claimant, Flight, replay, type SentClaim, sendClaim, timeLeft } from './flight.js';
@@ -42,6 +42,10 @@ export class Core implements Idempotency, Tower {
     this.settings = settings;
     this.#store = store;
     this.#publish = createEmitter('idempotency', settings.onEvent);
+  }
+
+  get ttlMs(): number {
+    return this.settings.ttlMs;
   }
 
   run<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<T> {
@@ -201,7 +205,11 @@ export class Core implements Idempotency, Tower {
     const { namespace, clock, storeTimeoutMs } = this.settings;
     // The store bounds its opening itself: it may have to watch a predecessor's directory for a while.
     const context = { namespace, clock, storeTimeoutMs, emit: (event: IdempotencyEvent) => this.emit(event) };
-    this.#opened = await this.#store.open(context);
+    try {
+      this.#opened = await this.#store.open(context);
+    } catch (error) {
+      throw storeFailure('open', error);
+    }
     this.emit({ type: 'store.opened', store: this.#store.name, namespace });
     return this.#opened;
   }

@@ -69,7 +69,7 @@ export function callStore<T>(
 }
 
 /** A driver's error as this package's. */
-function storeFailure(operation: string, cause: unknown): IdempotencyError {
+export function storeFailure(operation: string, cause: unknown): IdempotencyError {
   if (cause instanceof IdempotencyError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new IdempotencyError(

@@ -26,4 +26,8 @@ export type IdempotencyEvent =
   | { type: 'store.opened'; store: string; namespace: string }
   | { type: 'store.failed'; store: string; operation: string; reason: string }
   | { type: 'store.closed'; store: string }
-  | { type: 'http.key_ignored'; reason: 'alertmanager-body' };
+  /** A copy came later than its sender retries one delivery: it may have been meant. Only lanes that know `retryMs`. */
+  | { type: 'call.absorbed_late'; key: string; ageMs: number; retryMs: number }
+  | { type: 'http.key_ignored'; reason: 'alertmanager-body' }
+  /** A request has a body and no parser is mounted before: bodies are not compared. */
+  | { type: 'http.body_unread' };

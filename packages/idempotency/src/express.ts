@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { type NodeRequest, nodeMiddleware } from './http/node-middleware.js';
+import { createEngine } from './http/engine.js';
+import { type NodeRequest, throughNode } from './http/node-exchange.js';
 import type { HttpOptions } from './http/options.js';
 import type { Idempotency } from './idempotency.js';
 
-export type { NodeRequest } from './http/node-middleware.js';
+export type { NodeRequest } from './http/node-exchange.js';
 export { HTTP_DEFAULTS, type HttpOptions, type Preset } from './http/options.js';
 
 /**
@@ -22,5 +23,8 @@ export function idempotent<R extends NodeRequest>(
   idempotency: Idempotency,
   options: HttpOptions<R> = {},
 ): (request: R, response: ServerResponse, next: (error?: unknown) => void) => void {
-  return nodeMiddleware(idempotency, options);
+  const engine = createEngine(idempotency, options);
+  return (request, response, next) => {
+    throughNode(engine, { subject: request, request, response, next: () => next() }).catch(next);
+  };
 }

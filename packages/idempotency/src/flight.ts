@@ -65,7 +65,11 @@ export function replay(
 ): End & { end: 'value' } {
   const { value, attempt, ageMs, reason } = claim;
   tower.counts.hits++;
-  tower.emit({ type: 'call.replayed', key: readableKey(call.key), reason, ageMs, attempt });
+  const key = readableKey(call.key);
+  tower.emit({ type: 'call.replayed', key, reason, ageMs, attempt });
+  const retryMs = call.lane?.retryMs;
+  if (reason === 'same-state' && retryMs !== undefined && ageMs > retryMs)
+    tower.emit({ type: 'call.absorbed_late', key, ageMs, retryMs });
   return {
     end: 'value',
     value: decodeValue(value),
@@ -109,8 +113,7 @@ export class Flight {
       let claim: Claim;
       let sentAt: number;
       try {
-        const opened = tower.store();
-        store = isThenable(opened) ? await opened : opened;
+        store = await openStore(tower);
         const sent = look === 0 && first ? first : sendClaim(tower, store, call, claimant);
         sentAt = sent.sentAt;
         claim = isThenable(sent.answer) ? await sent.answer : sent.answer;
@@ -168,6 +171,12 @@ export class Flight {
     if (store) void giveBack(tower, store, call, claimant.token);
     return tower.settings.onStoreError === 'run' ? runBypassed(tower, call) : { end: 'error', error };
   }
+}
+
+/** The open store. A call does not wait for one that opens slowly any longer than for one that answers slowly. */
+function openStore(tower: Tower): MaybePromise<OpenStore> {
+  const { storeTimeoutMs, clock } = tower.settings;
+  return callStore('open', storeTimeoutMs, clock, () => tower.store());
 }
 
 /** How long a call still waits, milliseconds. */

@@ -60,6 +60,8 @@ export interface Stats {
 
 /** Runs work once per key and gives everybody the answer. Safe for any number of concurrent callers. */
 export interface Idempotency extends AsyncDisposable {
+  /** How long an answer is replayed, milliseconds: the option. */
+  readonly ttlMs: number;
   /** As {@link Idempotency.execute}, resolves with the value alone. */
   run<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<T>;
   /**

@@ -19,10 +19,12 @@ export interface LaneKey {
   readonly late?: { readonly ms: number; readonly sender: string } | undefined;
   /** The sender says that this is an intended repeat: it runs, unless the last delivery was such a repeat less than `ms` ago. */
   readonly repeat?: { readonly ms: number } | undefined;
+  /** How long the sender retries one delivery, milliseconds. A copy absorbed later is told by the event `call.absorbed_late`. */
+  readonly retryMs?: number | undefined;
 }
 
 /** The terms under which a lane absorbs a call. */
-export type LaneTerms = Pick<LaneKey, 'windowMs' | 'late' | 'repeat'>;
+export type LaneTerms = Pick<LaneKey, 'windowMs' | 'late' | 'repeat' | 'retryMs'>;
 
 /** A key as stores see it. */
 export interface EncodedKey {
@@ -73,7 +75,7 @@ function encodeParts(parts: readonly unknown[]): string {
 }
 
 function encodeLane(key: LaneKey): EncodedKey {
-  const { lane, state, windowMs, late, repeat } = key;
+  const { lane, state, windowMs, late, repeat, retryMs } = key;
   if (typeof state !== 'string') return invalid('must have a state that is a string', state);
   checkText(state);
   checkLength(state);
@@ -86,7 +88,8 @@ function encodeLane(key: LaneKey): EncodedKey {
     checkText(late.sender);
   }
   if (repeat !== undefined) checkMs('repeat.ms', repeat.ms);
-  return { text: checkLength(`${RESERVED}l${encodeParts(parts)}`), lane: { windowMs, late, repeat }, state };
+  if (retryMs !== undefined) checkMs('retryMs', retryMs);
+  return { text: checkLength(`${RESERVED}l${encodeParts(parts)}`), lane: { windowMs, late, repeat, retryMs }, state };
 }
 
 function checkMs(name: string, value: unknown): void {

@@ -1,12 +1,15 @@
 /** An HTTP answer as it is stored: JSON, the bytes as base64. */
 export interface Answer {
   readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string | readonly string[]])[];
-  /** Undefined when it was too large to keep, or a stream: then only its status is known. */
+  readonly headers: readonly Header[];
+  /** Undefined when it was too large to keep, a stream, or broken off: then only its status is known. */
   readonly body: string | undefined;
 }
 
-/** Of the connection, of the moment, or of one client: never replayed. */
+/** A header; one that was set several times has a list. */
+export type Header = readonly [name: string, value: string | readonly string[]];
+
+/** Of the connection, of the moment, or of one client: never replayed. The last two are made anew for each answer. */
 const NOT_REPLAYED = new Set([
   'set-cookie',
   'date',
@@ -14,6 +17,7 @@ const NOT_REPLAYED = new Set([
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',
+  'proxy-connection',
   'te',
   'trailer',
   'transfer-encoding',
@@ -23,13 +27,28 @@ const NOT_REPLAYED = new Set([
   'tracestate',
   'x-request-id',
   'server-timing',
+  'idempotency-key',
+  'idempotency-expires',
 ]);
 
-/** The headers that a replay repeats. */
-export function replayedHeaders(headers: Record<string, unknown>): Answer['headers'] {
-  return Object.entries(headers)
-    .filter(([name, value]) => value !== undefined && !NOT_REPLAYED.has(name.toLowerCase()))
-    .map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : String(value)] as const);
+/** The headers that a replay repeats. What `Connection` names belongs to the connection too (RFC 9110, 7.6.1). */
+export function replayedHeaders(headers: Iterable<readonly [string, unknown]>): Header[] {
+  const all = [...headers].map(([name, value]) => [name.toLowerCase(), value] as const);
+  const named = all.filter(([name]) => name === 'connection').flatMap(([, value]) => String(value).split(','));
+  const ofConnection = new Set(named.map((name) => name.trim().toLowerCase()));
+  return all
+    .filter(([name, value]) => value !== undefined && !NOT_REPLAYED.has(name) && !ofConnection.has(name))
+    .map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : String(value)]);
+}
+
+/** Whether a status may have a body, and so a length: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1 */
+export function hasBody(status: number): boolean {
+  return status >= 200 && status !== 204 && status !== 205 && status !== 304;
+}
+
+/** Whether the content type is one that never ends. */
+export function isEventStream(contentType: unknown): boolean {
+  return /^\s*text\/event-stream/i.test(String(contentType ?? ''));
 }
 
 /** Whether an answer is final: a failure of the server or a refusal for now (429) is run again by the retry. */

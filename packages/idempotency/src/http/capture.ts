@@ -1,130 +1,171 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { type Answer, replayedHeaders } from './answer.js';
-
-type Callback = (error?: Error | null) => void;
+import { type Answer, type Header, hasBody, isEventStream, replayedHeaders } from './answer.js';
+import type { Reply } from './reply.js';
+import { shadowHead } from './shadow-head.js';
 
 /** A response whose answer is held back until it has been stored. */
 export interface Capture {
-  /** Resolves when the handler has ended its answer, or when that can't be kept (too large, an event stream). */
+  /** Resolves when the handler has ended its answer, or when that can't be kept (too large, an event stream, broken off). */
   readonly answered: Promise<Answer>;
-  /** Whether the handler has ended it. */
-  readonly ended: boolean;
-  /** Sends what was held back. */
+  /** Sends what was held back; what comes later passes through. */
   release(): void;
+  /** Sends this instead, if nothing was sent yet. What the handler writes is still taken for `answered`, and never sent. */
+  replace(reply: Reply): void;
 }
 
 /**
  * Holds back what a handler writes, up to `maxBytes`. Past them, or when it is an event stream, everything held is sent, the
- * rest passes through, and the answer counts as one that can't be kept.
+ * rest passes through, and the answer counts as one that can't be kept. The head is made when node would make it, so
+ * `headersSent` and the refusal of late headers are as without a capture; its bytes leave with the first of the body.
  */
 export function captureAnswer(response: ServerResponse, maxBytes: number): Capture {
+  const { writeHead, write, end, flushHeaders, destroy } = response;
+  const before = { writeHead, write, end, flushHeaders, destroy };
   const send = {
-    writeHead: response.writeHead.bind(response),
-    write: response.write.bind(response),
-    end: response.end.bind(response),
-    flushHeaders: response.flushHeaders.bind(response),
-  } as {
-    writeHead(status: number): unknown;
-    write(chunk: Uint8Array): boolean;
-    end(chunk?: Uint8Array): unknown;
-    flushHeaders(): void;
+    writeHead: writeHead.bind(response) as (status: number, message?: string) => unknown,
+    write: write.bind(response) as (chunk: Uint8Array) => boolean,
+    end: end.bind(response) as (chunk?: Uint8Array) => unknown,
   };
   const held: Buffer[] = [];
   let bytes = 0;
+  let state: 'holding' | 'ended' | 'passing' | 'replaced' = 'holding';
   let ended = false;
-  let passing = false;
+  let kept: readonly Header[] = [];
+  let status = response.statusCode;
   let answer!: (answer: Answer) => void;
   const answered = new Promise<Answer>((resolve) => {
     answer = resolve;
   });
 
-  const take = (chunk: unknown, encoding: unknown): Buffer | undefined => {
-    if (chunk === undefined || chunk === null || typeof chunk === 'function') return undefined;
-    if (typeof chunk === 'string')
-      return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
-    return Buffer.from(chunk as Uint8Array);
-  };
-  /** node's own `write` and `end` send the head through `response.writeHead`, which must be the real one by then. */
-  const open = (): void => {
-    passing = true;
-    Object.assign(response, { writeHead: send.writeHead, flushHeaders: send.flushHeaders });
-  };
+  const notKept = (): void => answer({ status: response.statusCode, headers: [], body: undefined });
   const passOn = (): void => {
-    if (passing) return;
-    open();
-    answer({ status: response.statusCode, headers: [], body: undefined });
-    for (const chunk of held.splice(0)) send.write(chunk);
+    if (state === 'passing') return;
+    if (state === 'holding') {
+      restore();
+      for (const chunk of held.splice(0)) send.write(chunk);
+    }
+    if (state !== 'replaced') state = 'passing';
+    notKept();
   };
-  const isStream = (): boolean => /^text\/event-stream/i.test(String(response.getHeader('content-type') ?? ''));
-  const done = (callback: unknown): void => {
-    if (typeof callback === 'function') process.nextTick(callback as Callback);
+  /** Some responses call their own methods. What a middleware mounted later has wrapped stays as it is. */
+  const restore = (): void => {
+    for (const [name, own] of Object.entries(replaced))
+      if (Reflect.get(response, name) === own) Reflect.set(response, name, Reflect.get(before, name));
+  };
+  const later = (...last: unknown[]): void => {
+    const callback = last.find((each) => typeof each === 'function');
+    if (callback) process.nextTick(callback as () => void);
   };
 
   const replaced = {
-    writeHead(status: number, ...rest: unknown[]): ServerResponse {
-      response.statusCode = status;
-      if (typeof rest[0] === 'string') response.statusMessage = rest[0];
-      applyHeaders(response, rest.at(-1));
+    writeHead(code: number, ...rest: unknown[]): ServerResponse {
+      const message = typeof rest[0] === 'string' ? rest[0] : undefined;
+      if (!response.headersSent) {
+        applyHeaders(response, rest.at(-1));
+        status = code;
+        kept = replayedHeaders(Object.entries(response.getHeaders()));
+      }
+      if (state === 'replaced') return Object.assign(response, { headersSent: true });
+      if (message === undefined) send.writeHead(code);
+      else send.writeHead(code, message);
       return response;
     },
     flushHeaders(): void {
-      if (isStream()) {
-        passOn();
-        send.flushHeaders();
-      }
+      if (isEventStream(response.getHeader('content-type'))) passOn();
+      if (state === 'passing') flushHeaders.call(response);
     },
     write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+      const data = bytesOf(chunk, encoding);
+      later(encoding, callback);
       if (ended) return false;
-      const data = take(chunk, encoding);
-      if (!passing && (bytes + (data?.length ?? 0) > maxBytes || isStream())) passOn();
-      if (passing) {
-        const goesOn = data ? send.write(data) : true;
-        done(typeof encoding === 'function' ? encoding : callback);
-        return goesOn;
-      }
-      if (data) {
+      const over = bytes + (data?.length ?? 0) > maxBytes;
+      if (over || isEventStream(response.getHeader('content-type'))) passOn();
+      if (state === 'passing') return data ? send.write(data) : true;
+      if (data && !over) {
         held.push(data);
         bytes += data.length;
       }
-      done(typeof encoding === 'function' ? encoding : callback);
       return true;
     },
     end(chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
       if (ended) return response;
-      const data = take(chunk, encoding);
-      if (data) replaced.write(data);
-      ended = true;
+      const data = bytesOf(chunk, encoding);
       const last = [chunk, encoding, callback].find((each) => typeof each === 'function');
       if (last) response.once('finish', last as () => void);
-      if (passing) send.end();
-      else answer(toAnswer(response, Buffer.concat(held)));
+      if (data) response.write(data);
+      ended = true;
+      if (state === 'passing') {
+        send.end();
+      } else if (!response.headersSent) {
+        const { statusCode } = response;
+        if (hasBody(statusCode) && !LENGTH.some((name) => response.hasHeader(name)))
+          response.setHeader('content-length', bytes);
+        response.writeHead(statusCode);
+      }
+      if (state === 'holding') state = 'ended';
+      answer({ status, headers: kept, body: Buffer.concat(held).toString('base64') });
       return response;
+    },
+    destroy(error?: Error): ServerResponse {
+      if (!ended) passOn();
+      return destroy.call(response, error) as ServerResponse;
     },
   };
   Object.assign(response, replaced);
+  // A stream that was piped here stops when the client goes away; nobody would ever end the answer.
+  let gone = false;
+  response.once('close', () => {
+    gone = true;
+  });
+  response.on('unpipe', () => {
+    if (gone && !ended) notKept();
+  });
 
   return {
     answered,
-    get ended() {
-      return ended;
-    },
     release() {
-      if (passing) return;
-      open();
-      if (ended) send.end(Buffer.concat(held));
+      if (state === 'replaced' || state === 'passing') return;
+      restore();
+      if (state === 'ended') send.end(Buffer.concat(held));
       else for (const chunk of held.splice(0)) send.write(chunk);
+      state = 'passing';
+    },
+    replace(reply) {
+      if (state === 'passing' || state === 'replaced') return;
+      state = 'replaced';
+      // A head that was made can't be made again.
+      if (response.headersSent) return void destroy.call(response);
+      const { statusCode } = response;
+      restore();
+      for (const name of ENTITY) response.removeHeader(name);
+      for (const [name, value] of reply.headers) response.setHeader(name, value as string);
+      send.writeHead(reply.status);
+      send.end(reply.body);
+      Object.assign(response, replaced, { statusCode });
+      shadowHead(response);
     },
   };
 }
 
-function toAnswer(response: ServerResponse, body: Buffer): Answer {
-  const headers = replayedHeaders(response.getHeaders());
-  return { status: response.statusCode, headers, body: body.toString('base64') };
+/** With one of these the length is not ours to say. */
+const LENGTH = ['content-length', 'transfer-encoding', 'trailer'];
+/** What the handler said of its own body. */
+const ENTITY = [...LENGTH, 'content-type', 'content-encoding', 'etag', 'last-modified', 'cache-control', 'location'];
+
+function bytesOf(chunk: unknown, encoding: unknown): Buffer | undefined {
+  if (chunk === undefined || chunk === null || typeof chunk === 'function') return undefined;
+  if (typeof chunk === 'string')
+    return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
+  return Buffer.from(chunk as Uint8Array);
 }
 
 function applyHeaders(response: ServerResponse, headers: unknown): void {
   if (Array.isArray(headers)) {
-    for (let at = 0; at + 1 < headers.length; at += 2) response.appendHeader(String(headers[at]), headers[at + 1]);
+    const pairs: [string, string][] = Array.isArray(headers[0]) ? headers : [];
+    if (pairs.length === 0)
+      for (let at = 0; at + 1 < headers.length; at += 2) pairs.push([String(headers[at]), headers[at + 1]]);
+    for (const [name] of pairs) response.removeHeader(name);
+    for (const [name, value] of pairs) response.appendHeader(name, value);
   } else if (typeof headers === 'object' && headers !== null) {
     for (const [name, value] of Object.entries(headers as OutgoingHttpHeaders))
       if (value !== undefined) response.setHeader(name, value);

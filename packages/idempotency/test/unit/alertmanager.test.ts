@@ -138,7 +138,7 @@ describe('alertmanager', () => {
   });
 
   it('has the longest that a retry can take as window, capped by a shorter repeat interval [P16]', () => {
-    expect(alertmanagerTimes({})).toEqual({ windowMs: 615_000, lateMs: 315_000, repeatMs: 315_000 });
+    expect(alertmanagerTimes({})).toEqual({ windowMs: 615_000, lateMs: 315_000, repeatMs: 315_000, retryMs: 315_000 });
     expect(alertmanagerTimes({ repeatIntervalMs: 60_000 }).windowMs).toBe(57_000);
     for (const bad of [{ peers: 0 }, { groupIntervalMs: -1 }, { peerTimeoutMs: Number.NaN }])
       expect(() => alertmanager(bad)).toThrow(expect.objectContaining({ code: 'IDEMPOTENCY_INVALID_OPTION' }));
