@@ -29,9 +29,10 @@ export interface Failure {
   readonly title: string;
   /** The programs that people write, each with where it comes from. Every one of them has to fail. */
   readonly before: readonly { program: string; from: string }[];
-  readonly after: { program: string; from: string };
+  /** `patienceMs`: for how long it may make no progress and still be at work. */
+  readonly after: { program: string; from: string; patienceMs?: number };
   /** The same experiment for every program, told by its path. `short` is for the tests: fewer rounds, the same facts. */
-  run(program: URL, options: { short: boolean }): Promise<Facts>;
+  run(program: URL, options: { short: boolean; patienceMs?: number | undefined }): Promise<Facts>;
 }
 
 /** A program holds when it acknowledged something or refused in so many words, and nothing was lost, doubled, hung, corrupted or leaked. */

@@ -17,15 +17,15 @@ const surprises: string[] = [];
 for (const failure of chosen) {
   console.log(`\n${failure.number}. ${failure.title}`);
   const sides = [
-    ...failure.before.map((program) => ({ side: 'before' as const, ...program })),
-    { side: 'after' as const, ...failure.after },
+    ...failure.before.map((program) => ({ side: 'before' as const, patienceMs: undefined, ...program })),
+    { side: 'after' as const, patienceMs: undefined, ...failure.after },
   ];
-  for (const { side, program, from } of sides) {
+  for (const { side, program, from, patienceMs } of sides) {
     const began = performance.now();
     process.stdout.write(`   ${side.padEnd(6)} ${program} (${from}) … `);
     let facts: Facts;
     try {
-      facts = await failure.run(programOf(side, program), { short: false });
+      facts = await failure.run(programOf(side, program), { short: false, patienceMs });
     } catch (error) {
       console.log('could not be run');
       console.error(error);

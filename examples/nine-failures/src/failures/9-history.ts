@@ -14,7 +14,7 @@ export const history: Failure = {
     { program: '9-sorts-to-evict', from: "post-mortem's minimal fix, src/alerter.ts" },
   ],
   after: { program: '9-bounded-history', from: '@holdfast/alert-delivery' },
-  async run(program, { short }) {
+  async run(program) {
     await using dir = await tempDir();
     await using server = await serve(program, { DATA_DIR: dir.path }, ['--expose-gc']);
     let acknowledged = 0;
@@ -35,7 +35,7 @@ export const history: Failure = {
 
     await send(12_000);
     const filled = await heap();
-    await send(short ? 15_000 : 40_000);
+    await send(40_000);
     const later = filled === undefined ? undefined : await heap();
     if (filled === undefined || later === undefined) {
       return { ...NOTHING, acknowledged, hung: 1, wrong: ['no answer for 8 s: evicting blocks the event loop'] };
