@@ -37,7 +37,7 @@ export const memoryFile: Failure = {
     let hung = 0;
     for (let kill = 0; kill < 6 && hung === 0; kill += 1) {
       const victim = writers[kill % writers.length]!;
-      for (let n = 0; n < 200; n += 1) victim.write(`kill-${kill}-line-${n}.\n`);
+      for (let n = 0; n < 5_000; n += 1) victim.write(`kill-${kill}-line-${n}.\n`);
       await victim.waitFor(`done kill-${kill}-line-${3 + kill}.`, 30_000);
       await victim.kill();
       note(victim, acknowledged);
