@@ -1,12 +1,10 @@
-import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { type ArchiveFile, type ArchiveFileSystem, nodeFiles, syncNames, writeAll } from './archive-files.js';
+import { bodyOf, eachLine, lineOf } from './archive-line.js';
 import type { Bodies, Body, Shelf } from './bodies.js';
 
 /** Small enough that bounds are kept to within a few MB, large enough that there are few files. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
-const NEWLINE = 10;
 
 interface Place {
   readonly segment: number;
@@ -14,17 +12,30 @@ interface Place {
   readonly length: number;
 }
 
+interface Waiting {
+  readonly id: string;
+  readonly line: Buffer;
+  readonly sync: boolean;
+  /** Forgotten before it was written. */
+  dropped: boolean;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 /**
  * Whole records of ended alerts in append-only files, one line each with a CRC, found through an index in memory. Files
  * that hold nothing live are removed. What the journal does not know is ignored, so a crash leaves no half truth.
  */
-export async function fileBodies(dir: string): Promise<Bodies> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const shelves = { past: await openShelf(dir, 'past'), dead: await openShelf(dir, 'dead') };
+export async function fileBodies(dir: string, files: ArchiveFileSystem = nodeFiles): Promise<Bodies> {
+  if ((await files.mkdir(dir, { recursive: true, mode: 0o700 })) !== undefined) await syncNames(files, join(dir, '..'));
+  const shelves = { past: await openShelf(files, dir, 'past'), dead: await openShelf(files, dir, 'dead') };
   return {
     put: (shelf, id, body, { sync }) => shelves[shelf].put(id, body, sync),
     get: (shelf, id) => shelves[shelf].get(id),
     drop: (shelf, id) => shelves[shelf].drop(id),
+    retain(shelf, known) {
+      shelves[shelf].retain(known);
+    },
     async close() {
       await shelves.past.close();
       await shelves.dead.close();
@@ -33,62 +44,78 @@ export async function fileBodies(dir: string): Promise<Bodies> {
 }
 
 class ShelfFiles {
-  #dir: string;
-  #shelf: Shelf;
-  #index = new Map<string, Place>();
-  #live = new Map<number, number>();
+  readonly #files: ArchiveFileSystem;
+  readonly #dir: string;
+  readonly #shelf: Shelf;
+  readonly #index = new Map<string, Place>();
+  readonly #live = new Map<number, number>();
   #segment: number;
-  #handle: FileHandle | undefined;
+  #handle: ArchiveFile | undefined;
   #size = 0;
-  /** Something was written since the last fdatasync. */
-  #dirty = false;
-  #tail: Promise<unknown> = Promise.resolve();
-  #waiting: { id: string; line: Buffer; place?: Place }[] = [];
+  /** The file's name is not durable yet. */
+  #unnamed = false;
+  #waiting: Waiting[] = [];
+  /** What is not yet in the index, by id. */
+  readonly #inFlight = new Map<string, Waiting>();
+  #writing: Promise<void> | undefined;
 
-  constructor(dir: string, shelf: Shelf, segment: number) {
+  constructor(files: ArchiveFileSystem, dir: string, shelf: Shelf, segment: number) {
+    this.#files = files;
     this.#dir = dir;
     this.#shelf = shelf;
     this.#segment = segment;
   }
 
+  /** A file is there, whatever is in it. */
+  seen(segment: number): void {
+    this.#live.set(segment, 0);
+  }
+
   found(id: string, place: Place): void {
-    this.drop(id);
+    this.#forget(id);
     this.#index.set(id, place);
     this.#live.set(place.segment, (this.#live.get(place.segment) ?? 0) + 1);
   }
 
-  async put(id: string, body: Body, sync: boolean): Promise<void> {
-    const json = Buffer.from(JSON.stringify(body));
-    const line = Buffer.concat([
-      Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} `),
-      json,
-      Buffer.from([NEWLINE]),
-    ]);
-    this.#waiting.push({ id, line });
-    // Whoever comes while one batch is written shares the next write and the next fdatasync.
-    const batch = this.#tail.catch(() => undefined).then(() => this.#writeAll(sync));
-    this.#tail = batch.catch(() => undefined);
-    await batch;
+  put(id: string, body: Body, sync: boolean): Promise<void> {
+    const line = lineOf(body);
+    const written = new Promise<void>((resolve, reject) => {
+      const waiting = { id, line, sync, dropped: false, resolve, reject };
+      this.#waiting.push(waiting);
+      this.#inFlight.set(id, waiting);
+    });
+    this.#writing ??= this.#drain().finally(() => {
+      this.#writing = undefined;
+    });
+    return written;
   }
 
+  /** Rejects when the file can't be read: only what is not there, or damaged, is `undefined`. */
   async get(id: string): Promise<Body | undefined> {
-    await this.#tail;
+    while (this.#writing) await this.#writing;
     const place = this.#index.get(id);
     if (!place) return undefined;
-    let handle: FileHandle | undefined;
+    const handle = await this.#files.open(this.#path(place.segment), 'r').catch((error: unknown) => {
+      if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (!handle) return undefined;
     try {
-      handle = await open(this.#path(place.segment), 'r');
       const line = Buffer.alloc(place.length);
       await handle.read(line, 0, place.length, place.offset);
       return bodyOf(line);
-    } catch {
-      return undefined;
     } finally {
-      await handle?.close();
+      await handle.close();
     }
   }
 
   drop(id: string): void {
+    const waiting = this.#inFlight.get(id);
+    if (waiting) waiting.dropped = true;
+    this.#forget(id);
+  }
+
+  #forget(id: string): void {
     const place = this.#index.get(id);
     if (!place) return;
     this.#index.delete(id);
@@ -97,50 +124,76 @@ class ShelfFiles {
     if (left <= 0 && place.segment !== this.#segment) this.#remove(place.segment);
   }
 
+  /** Drops what is not known any more, and the files that hold nothing else. */
+  retain(known: (id: string) => boolean): void {
+    for (const id of [...this.#index.keys()]) if (!known(id)) this.drop(id);
+    for (const [segment, live] of [...this.#live]) if (live <= 0 && segment !== this.#segment) this.#remove(segment);
+  }
+
   async close(): Promise<void> {
-    await this.#tail;
+    while (this.#writing) await this.#writing;
     await this.#handle?.close();
     this.#handle = undefined;
   }
 
+  /** A file that has no live line. Failing to remove it costs space and nothing else; the next opening tries again. */
   #remove(segment: number): void {
     this.#live.delete(segment);
-    this.#tail = this.#tail.then(() => rm(this.#path(segment), { force: true })).catch(() => undefined);
+    this.#files.unlink(this.#path(segment)).catch(() => undefined);
   }
 
-  async #writeAll(sync: boolean): Promise<void> {
-    const batch = this.#waiting;
-    this.#waiting = [];
-    if (batch.length > 0) {
-      if (this.#size >= SEGMENT_BYTES) await this.#rotate();
-      const created = this.#handle === undefined;
-      this.#handle ??= await open(this.#path(this.#segment), 'w', 0o600);
-      let offset = this.#size;
-      const places = batch.map(({ line }) => {
-        const place = { segment: this.#segment, offset, length: line.length };
-        offset += line.length;
-        return place;
-      });
-      await this.#handle.write(Buffer.concat(batch.map(({ line }) => line)), 0, offset - this.#size, this.#size);
-      this.#size = offset;
-      this.#dirty = true;
-      for (const [index, { id }] of batch.entries()) this.found(id, places[index]!);
-      if (created) await syncDirectory(this.#dir);
+  /** Whoever comes while one batch is written shares the next write and the next fdatasync. */
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const all = this.#waiting;
+      this.#waiting = [];
+      const batch = all.filter(({ dropped }) => !dropped);
+      try {
+        if (batch.length > 0) await this.#write(batch);
+        for (const { resolve } of all) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+        // Nobody knows what of the file is durable: it is left as it is, and the next line goes to a new one.
+        await this.#leave().catch(() => undefined);
+      } finally {
+        for (const waiting of all) if (this.#inFlight.get(waiting.id) === waiting) this.#inFlight.delete(waiting.id);
+      }
     }
-    if (!sync || !this.#dirty) return;
-    await this.#handle?.datasync();
-    this.#dirty = false;
   }
 
-  async #rotate(): Promise<void> {
-    const full = this.#segment;
-    // Waiters that asked for no sync may share the file with some that did; the file is complete before it is left.
-    await this.#handle?.datasync();
-    await this.#handle?.close();
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    if (this.#size >= SEGMENT_BYTES) {
+      await this.#handle?.datasync();
+      await this.#leave();
+    }
+    const created = this.#handle === undefined;
+    this.#handle ??= await this.#files.open(this.#path(this.#segment), 'w', 0o600);
+    const bytes = Buffer.concat(batch.map(({ line }) => line));
+    const begin = this.#size;
+    await writeAll(this.#handle, bytes, begin);
+    // Waiters that asked for no sync share the file with some that did: nothing of those is claimed before it is durable.
+    if (batch.some(({ sync }) => sync)) {
+      await this.#handle.datasync();
+      if (created || this.#unnamed) await syncNames(this.#files, this.#dir);
+      this.#unnamed = false;
+    } else this.#unnamed ||= created;
+    this.#size = begin + bytes.length;
+    let offset = begin;
+    for (const { id, line, dropped } of batch) {
+      if (!dropped) this.found(id, { segment: this.#segment, offset, length: line.length });
+      offset += line.length;
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const left = this.#segment;
+    const handle = this.#handle;
     this.#handle = undefined;
     this.#segment++;
     this.#size = 0;
-    if ((this.#live.get(full) ?? 0) <= 0) this.#remove(full);
+    this.#unnamed = false;
+    if ((this.#live.get(left) ?? 0) <= 0) this.#remove(left);
+    await handle?.close();
   }
 
   #path(segment: number): string {
@@ -152,50 +205,21 @@ function fileName(shelf: Shelf, segment: number): string {
   return `${shelf}-${String(segment).padStart(8, '0')}.jsonl`;
 }
 
-async function openShelf(dir: string, shelf: Shelf): Promise<ShelfFiles> {
-  const segments = (await readdir(dir))
+async function openShelf(files: ArchiveFileSystem, dir: string, shelf: Shelf): Promise<ShelfFiles> {
+  const segments = (await files.readdir(dir))
     .flatMap((name) => {
       const match = /^(past|dead)-(\d{8})\.jsonl$/.exec(name);
       return match?.[1] === shelf ? [Number(match[2])] : [];
     })
     .sort((a, b) => a - b);
-  const files = new ShelfFiles(dir, shelf, (segments.at(-1) ?? 0) + 1);
-  for (const segment of segments) await scan(join(dir, fileName(shelf, segment)), segment, files);
-  return files;
-}
-
-/** Finds the good lines of a file, in a stream. A torn or damaged line is left out: its id is then not found. */
-async function scan(path: string, segment: number, files: ShelfFiles): Promise<void> {
-  let rest: Buffer = Buffer.alloc(0);
-  let offset = 0;
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let start = 0;
-    for (let end = rest.indexOf(NEWLINE); end !== -1; end = rest.indexOf(NEWLINE, start)) {
-      const line = rest.subarray(start, end + 1);
+  const shelfFiles = new ShelfFiles(files, dir, shelf, (segments.at(-1) ?? 0) + 1);
+  for (const segment of segments) {
+    shelfFiles.seen(segment);
+    await eachLine(files, join(dir, fileName(shelf, segment)), (line, offset) => {
       const body = bodyOf(line);
-      if (body) files.found(body.id, { segment, offset, length: line.length });
-      offset += line.length;
-      start = end + 1;
-    }
-    rest = rest.subarray(start);
+      // A torn or damaged line is left out: its id is then not found.
+      if (body) shelfFiles.found(body.id, { segment, offset, length: line.length });
+    });
   }
-}
-
-function bodyOf(line: Buffer): Body | undefined {
-  if (line.length < 11 || line[line.length - 1] !== NEWLINE) return undefined;
-  const json = line.subarray(9, -1);
-  if (crc32(json) !== Number.parseInt(line.toString('latin1', 0, 8), 16)) return undefined;
-  return JSON.parse(json.toString()) as Body;
-}
-
-async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r');
-  try {
-    await handle.sync();
-  } catch {
-    // A file system without directory fsync: the journal reports that once for the folder.
-  } finally {
-    await handle.close();
-  }
+  return shelfFiles;
 }

@@ -10,9 +10,11 @@ export type Shelf = 'past' | 'dead';
 export interface Bodies {
   /** Keeps a record. With `sync` it is durable once this resolves, else soon. A later one of the same id replaces it. */
   put(shelf: Shelf, id: string, body: Body, options: { sync: boolean }): Promise<void>;
-  /** `undefined` when it is not there, or damaged. */
+  /** `undefined` when it is not there, or damaged; rejects when it can't be read. */
   get(shelf: Shelf, id: string): Promise<Body | undefined>;
   drop(shelf: Shelf, id: string): void;
+  /** Drops all that is not known, once after opening. */
+  retain(shelf: Shelf, known: (id: string) => boolean): void;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export function memoryBodies(): Bodies {
     drop(shelf, id) {
       shelves[shelf].delete(id);
     },
+    retain() {},
     async close() {},
   };
 }

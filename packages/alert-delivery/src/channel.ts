@@ -41,6 +41,8 @@ export interface Channel {
   classify?(error: unknown): Verdict | undefined;
   /** The provider drops a second message with the same `idempotencyKey`. */
   readonly idempotent?: boolean | undefined;
+  /** False: several alerts never become one message here, because the provider keeps track of each by its key. */
+  readonly folds?: boolean | undefined;
   /** It wakes people: no canary goes here unless `canary.paging` asks for it. */
   readonly paging?: boolean | undefined;
   /** Strings that must never be seen: the redactor removes them from error texts. */

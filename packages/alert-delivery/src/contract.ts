@@ -12,6 +12,8 @@ export interface Recovered {
   readonly maybeRepeat: number;
   /** Bytes of a torn last record that were cut; nothing in them was acknowledged. */
   readonly tornBytes: number;
+  /** Bytes of damage elsewhere that were set aside: records in them may be lost. 0 unless the disk, or a person, broke something. */
+  readonly quarantinedBytes: number;
 }
 
 /** A dead letter: the whole alert, every attempt, and why it ended. `v` is the version of this shape. */

@@ -68,7 +68,7 @@ export async function openDelivery(options: DeliveryOptions): Promise<Delivery> 
 }
 
 class OpenDelivery implements Delivery {
-  recovered: Recovered = { pending: 0, neverTried: 0, maybeRepeat: 0, tornBytes: 0 };
+  recovered: Recovered = { pending: 0, neverTried: 0, maybeRepeat: 0, tornBytes: 0, quarantinedBytes: 0 };
   readonly #options: FullOptions;
   readonly #store: DeliveryStore;
   readonly #emit: (event: DeliveryEvent) => void;
@@ -158,7 +158,7 @@ class OpenDelivery implements Delivery {
       this.#emit({ type: 'alert.recovered', id: record.id, maybeRepeat: maybe });
     }
     const { pending, tornBytes, quarantinedBytes } = found;
-    this.recovered = { pending, neverTried, maybeRepeat, tornBytes };
+    this.recovered = { pending, neverTried, maybeRepeat, tornBytes, quarantinedBytes };
     this.#emit({ type: 'delivery.opened', store: this.#options.store.kind, pending, tornBytes, quarantinedBytes });
     for (const work of works) this.#dispatch.resume(work);
     const common = { clock, dispatch: this.#dispatch, emit: this.#emit };

@@ -39,10 +39,16 @@ export function digestOf(members: readonly Member[], id: string, channel?: strin
   const hidden = [...lines].slice(MAX_LINES).reduce((sum, [, count]) => sum + count, 0);
   if (hidden > 0) shown.push(`… and ${hidden} more`);
   const title = `${members.length} alerts (${counts})${channel === undefined ? '' : ` waited for ${channel}`}`;
+  // All of it is over: who keeps track by key must not open anything for it.
+  const closed = members.every(({ alert }, index) => alert.status === 'resolved' || over.get(index) === 'firing');
+  const keys = new Set(members.map(({ alert }) => alert.dedupKey));
+  const [key] = keys;
   return Object.freeze({
     id,
     title,
     severity,
+    ...(closed && { status: 'resolved' as const }),
+    ...(keys.size === 1 && key !== undefined && { dedupKey: key }),
     body: cutBytes(shown.join('\n'), 8_000),
     digest: { count: members.length, firstAt, lastAt, ids: members.slice(0, MAX_IDS).map((member) => member.id) },
   });

@@ -12,6 +12,13 @@ import type { DeliveryStore, StoreContext, StoreDriver } from './store.js';
 export interface FileStoreOptions {
   /** The folder, made with mode 0700 when it is missing; files in it have mode 0600. One process at a time owns it. */
   dir: string;
+  /**
+   * Damage in the middle of the journal. `quarantine`: the bytes are set aside in `damaged/` and counted in
+   * `recovered.quarantinedBytes`, the rest is loaded, and alerts go out. `refuse`: `openDelivery` rejects with kind `damaged`.
+   *
+   * @defaultValue `'quarantine'`
+   */
+  onDamage?: 'quarantine' | 'refuse' | undefined;
 }
 
 /** Half as much again as the largest alert: room for its events. */
@@ -28,10 +35,17 @@ export function fileStore(options: FileStoreOptions): StoreDriver {
   if (typeof options?.dir !== 'string' || options.dir === '') {
     throw new DeliveryError('DELIVERY_INVALID_OPTION', `dir must be the path of a folder, got ${String(options?.dir)}`);
   }
-  return { kind: 'file', open: (context) => openFile(options.dir, context) };
+  const { dir, onDamage = 'quarantine' } = options;
+  if (onDamage !== 'quarantine' && onDamage !== 'refuse') {
+    throw new DeliveryError(
+      'DELIVERY_INVALID_OPTION',
+      `onDamage must be 'quarantine' or 'refuse', got ${String(onDamage)}`,
+    );
+  }
+  return { kind: 'file', open: (context) => openFile(dir, onDamage, context) };
 }
 
-async function openFile(dir: string, context: StoreContext): Promise<DeliveryStore> {
+async function openFile(dir: string, onDamage: 'quarantine' | 'refuse', context: StoreContext): Promise<DeliveryStore> {
   let bodies: Bodies | undefined;
   const ledger = new Ledger({
     clock: context.clock,
@@ -44,11 +58,16 @@ async function openFile(dir: string, context: StoreContext): Promise<DeliverySto
       apply: (record) => ledger.apply(record),
       snapshot: () => ledger.snapshot(context.run),
       maxRecordBytes: MAX_RECORD_BYTES,
+      onDamage,
+      onProgress: context.onProgress,
       openTimeoutMs: context.startTimeoutMs,
       clock: context.clock,
       onEvent: (event) => {
         if (event.type === 'journal.failed' || event.type === 'journal.write-failed') {
           context.onEvent({ type: 'store.failed', during: event.type, reason: event.reason });
+        } else if (event.type === 'journal.damage-found') {
+          const { file, offset, bytes } = event;
+          context.onEvent({ type: 'store.notice', name: event.type, reason: `${bytes} bytes at ${offset} of ${file}` });
         } else if (event.type === 'journal.compaction-failed' || event.type === 'journal.directory-sync-unsupported') {
           context.onEvent({ type: 'store.notice', name: event.type, reason: event.reason });
         }
@@ -57,6 +76,8 @@ async function openFile(dir: string, context: StoreContext): Promise<DeliverySto
     try {
       // Opened behind the journal's lock: one owner for both.
       bodies = await fileBodies(join(dir, 'ended'));
+      bodies.retain('past', (id) => ledger.past.has(id));
+      bodies.retain('dead', (id) => ledger.letters.get(id) !== undefined);
       await journal.append({ t: 'run', v: 1, run: context.run, at: context.clock.now() });
     } catch (error) {
       await journal.close();

@@ -10,7 +10,7 @@ export interface RuleRow {
 }
 
 /** What every provider has in common. 408, 425 and 5xx may work in a moment; 401, 403, 404 and 410 concern every message. */
-const COMMON_RULES: readonly RuleRow[] = [
+export const COMMON_RULES: readonly RuleRow[] = [
   { status: 408, verdict: 'transient' },
   { status: 425, verdict: 'transient' },
   { status: 429, verdict: 'throttled' },

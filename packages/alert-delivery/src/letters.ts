@@ -1,6 +1,6 @@
 import { SEVERITIES, type Severity } from './alert.js';
 import type { DeadReason } from './life.js';
-import type { Bounds } from './store.js';
+import type { Bounds, DeadFilter } from './store.js';
 
 /** A dead letter: what memory keeps of it. */
 export interface LetterEntry {
@@ -68,4 +68,17 @@ export class Letters {
     }
     return { ids, why: overCount > 0 ? 'count' : 'bytes' };
   }
+}
+
+/** Whether the letter is one that the filter means. */
+export function matches(letter: LetterEntry, filter: DeadFilter): boolean {
+  const { ids, severity, reason, since, until } = filter;
+  if (ids && !ids.includes(letter.id)) return false;
+  if (
+    severity !== undefined &&
+    !(typeof severity === 'string' ? severity === letter.severity : severity.includes(letter.severity))
+  )
+    return false;
+  if (reason !== undefined && letter.reason !== reason) return false;
+  return (since === undefined || letter.diedAt >= since) && (until === undefined || letter.diedAt <= until);
 }

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { StoredAlert } from './alert.js';
 import type { Bodies } from './bodies.js';
 import type { Ledger } from './ledger.js';
+import { auditLedger } from './ledger-audit.js';
 import { type LedgerRecord, type PendingEntry, recordOf } from './ledger-record.js';
-import type { LetterEntry } from './letters.js';
+import { matches } from './letters.js';
 import { type AlertRecord, isEnd, type LifeEvent } from './life.js';
 import type { DeadFilter, DeliveryStore, Hold, StoreContext, Work } from './store.js';
 
@@ -201,6 +202,10 @@ export class LocalStore implements DeliveryStore {
     return this.#ledger.evictions();
   }
 
+  audit(onProgress?: (checked: number) => void): ReturnType<DeliveryStore['audit']> {
+    return auditLedger(this.#ledger, this.#bodies, onProgress);
+  }
+
   async refresh(): Promise<void> {}
 
   conditions(): ReturnType<DeliveryStore['conditions']> {
@@ -274,16 +279,4 @@ export class LocalStore implements DeliveryStore {
       this.#context.onEvent({ type: 'dead-letter.evicted', id, severity, reason, why });
     }
   }
-}
-
-function matches(letter: LetterEntry, filter: DeadFilter): boolean {
-  const { ids, severity, reason, since, until } = filter;
-  if (ids && !ids.includes(letter.id)) return false;
-  if (
-    severity !== undefined &&
-    !(typeof severity === 'string' ? severity === letter.severity : severity.includes(letter.severity))
-  )
-    return false;
-  if (reason !== undefined && letter.reason !== reason) return false;
-  return (since === undefined || letter.diedAt >= since) && (until === undefined || letter.diedAt <= until);
 }

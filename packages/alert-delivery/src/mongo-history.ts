@@ -1,7 +1,7 @@
 import type { Document } from 'mongodb';
 import type { StoredAlert } from './alert.js';
-import { type AlertRecord, type LifeEvent, outcomeOf } from './life.js';
-import { recordFrom } from './mongo-document.js';
+import { type AlertRecord, endOf, type LifeEvent, outcomeOf } from './life.js';
+import { type AlertDocument, recordFrom } from './mongo-document.js';
 import { type Place, READ } from './mongo-place.js';
 import type { DeadFilter, RecentEntry } from './store.js';
 
@@ -75,4 +75,33 @@ export async function firingChannels({ alerts }: Place, keys: readonly string[])
   return new Map(
     last.flatMap(({ _id, st, chan }) => (st !== 'resolved' && chan !== undefined ? [[_id, chan] as const] : [])),
   );
+}
+
+/** Compares the state of each document with what its events say. */
+export async function auditAlerts(
+  { alerts }: Place,
+  onProgress?: (checked: number) => void,
+): Promise<{ checked: number; problems: string[] }> {
+  const problems: string[] = [];
+  let checked = 0;
+  for await (const document of alerts.find({}, READ)) {
+    const problem = problemOf(document);
+    if (problem) problems.push(`alert '${document._id}' ${problem}`);
+    onProgress?.(++checked);
+  }
+  return { checked, problems };
+}
+
+function problemOf(document: AlertDocument): string | undefined {
+  const { s, due } = document;
+  let record: AlertRecord;
+  try {
+    record = recordFrom(document);
+  } catch (error) {
+    return `can not be read: ${String(error)}`;
+  }
+  const end = endOf(record.events)?.type;
+  if (s !== 'evicted' && !record.alert) return 'has no alert in it';
+  if (s === 'open') return end ? `is pending and says that it is ${end}` : due ? undefined : 'is pending and never due';
+  return (s === 'evicted' ? 'dead' : s) === end ? undefined : `is ${s} and its events say ${end ?? 'pending'}`;
 }

@@ -4,10 +4,10 @@ import type { StoredAlert } from './alert.js';
 import { DeliveryError } from './errors.js';
 import { isEnd, type LifeEvent } from './life.js';
 import { endFields, freshFields, packed, wholeRecordFrom } from './mongo-document.js';
-import { deadAlerts, findAlert, firingChannels, recentAlerts } from './mongo-history.js';
+import { auditAlerts, deadAlerts, findAlert, firingChannels, recentAlerts } from './mongo-history.js';
 import { bounded, literal, type Place, READ, storeFailed, WRITE } from './mongo-place.js';
 import { keepBounds } from './mongo-purge.js';
-import { bytesOf, eventBytes } from './sizes.js';
+import { eventBytes } from './sizes.js';
 import type {
   ChannelCondition,
   Counts,
@@ -246,6 +246,10 @@ export class MongoOutbox implements DeliveryStore {
 
   evictions(): Evictions | undefined {
     return this.#evictions;
+  }
+
+  audit(onProgress?: (checked: number) => void): ReturnType<DeliveryStore['audit']> {
+    return auditAlerts(this.#place, onProgress);
   }
 
   async refresh(): Promise<void> {

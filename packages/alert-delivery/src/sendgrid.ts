@@ -41,9 +41,9 @@ export function sendGrid(options: SendGridOptions): Channel {
     async send(alert, context) {
       const note = repeatNote(context);
       const text = context.minimal
-        ? `${alert.title}\nid ${alert.id}`
+        ? `id ${cutBytes(alert.id, 100)}\n${alert.title}`
         : [alert.title, alert.body ?? '', `id ${alert.id}`].filter((line) => line !== '').join('\n\n');
-      const value = [cutBytes(text, context.minimal ? 900 : MAX_BODY_BYTES), note]
+      const value = [cutBytes(text, context.minimal ? 300 : MAX_BODY_BYTES), note]
         .filter((line) => line !== '')
         .join('\n\n');
       const { headers } = await post({
@@ -52,7 +52,7 @@ export function sendGrid(options: SendGridOptions): Channel {
         body: JSON.stringify({
           personalizations: [{ to: to.map((email) => ({ email })) }],
           from: { email: from },
-          subject: oneLine(headline(alert), 200),
+          subject: oneLine(headline(alert), context.minimal ? 100 : 200),
           content: [{ type: 'text/plain', value }],
           custom_args: { holdfast_key: context.idempotencyKey },
         }),

@@ -2,7 +2,7 @@ import type { Channel } from './channel.js';
 import { DeliveryError } from './errors.js';
 import { post, type RuleRow } from './http-post.js';
 import { headline, repeatNote } from './message.js';
-import { cutChars } from './text.js';
+import { cutBytes, cutChars } from './text.js';
 
 /** @see https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/#handling-errors */
 export const SLACK_RULES: readonly RuleRow[] = [
@@ -19,6 +19,9 @@ export const SLACK_RULES: readonly RuleRow[] = [
 
 /** Slack cuts a text at 40,000 characters; the rest of the message needs a little. */
 const MAX_TEXT_CHARS = 38_000;
+
+/** Of the minimal form: 1 KB with what JSON adds. */
+const MINIMAL_BYTES = 800;
 
 /** What {@link slackWebhook} takes. */
 export interface SlackOptions {
@@ -42,12 +45,13 @@ export function slackWebhook(options: SlackOptions): Channel {
     async send(alert, context) {
       const note = repeatNote(context);
       const lines = [
+        context.minimal ? `id ${cutBytes(alert.id, 100)}` : '',
         escapeText(headline(alert)),
         ...(context.minimal ? [] : [escapeText(alert.body ?? '')]),
-        context.minimal ? `id ${alert.id}` : '',
         note && `_${note}_`,
       ];
-      const text = cutChars(lines.filter((line) => line !== '').join('\n'), context.minimal ? 1000 : MAX_TEXT_CHARS);
+      const whole = lines.filter((line) => line !== '').join('\n');
+      const text = context.minimal ? cutBytes(whole, MINIMAL_BYTES) : cutChars(whole, MAX_TEXT_CHARS);
       const { text: answer } = await post({
         url,
         headers: { 'content-type': 'application/json; charset=utf-8' },

@@ -80,6 +80,8 @@ export interface StoreContext {
   readonly deadLetters: Bounds;
   readonly startTimeoutMs: number;
   readonly onEvent: (event: DeliveryEvent) => void;
+  /** How far opening has come, where that takes long. */
+  readonly onProgress?: ((progress: { bytes: number; totalBytes: number }) => void) | undefined;
 }
 
 /** What `openDelivery` takes as `store`. */
@@ -130,6 +132,8 @@ export interface DeliveryStore {
   counts(): Counts;
   /** `undefined` while no dead letter had to go. */
   evictions(): Evictions | undefined;
+  /** Looks at everything that is kept, and says in words what does not agree: an alert that can't be read, a state without its event. */
+  audit(onProgress?: (checked: number) => void): Promise<{ checked: number; problems: string[] }>;
   /** Brings `counts` up to date where they are a copy. */
   refresh(): Promise<void>;
 

@@ -68,7 +68,10 @@ export async function tryStep(
       force: limits.force,
       throttleLimitMs: limitNow(),
       queueLimitMs: limits.last ? Number.POSITIVE_INFINITY : limits.limitMs,
-      foldKey: foldable && parcel.works.length > 0 && !parcel.digestId ? foldKey(step, limits, parcel) : undefined,
+      foldKey:
+        foldable && step.channel.folds !== false && parcel.works.length > 0 && !parcel.digestId
+          ? foldKey(step, limits, parcel)
+          : undefined,
       signal: parcel.controller.signal,
     });
     if (admission.kind !== 'go') throw new AttemptFailed(refusal(admission, parcel, clock, attempted));

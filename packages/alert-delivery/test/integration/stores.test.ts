@@ -35,7 +35,7 @@ describe('fileStore', () => {
       },
     };
     await using second = await openDelivery({ chain: [{ channel: works }], store });
-    expect(second.recovered).toEqual({ pending: 3, neverTried: 2, maybeRepeat: 1, tornBytes: 0 });
+    expect(second.recovered).toEqual({ pending: 3, neverTried: 2, maybeRepeat: 1, tornBytes: 0, quarantinedBytes: 0 });
     await second.flush();
     expect(got).toEqual([
       ['one', true, true],
