@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
-import { contendFor, UNKNOWN } from './acquire.js';
+import { contendFor } from './acquire.js';
 import { runBatch } from './batch.js';
+import { UNKNOWN } from './contender.js';
 import { refuseDeadlock } from './deadlock.js';
 import { timeoutError } from './errors.js';
 import type { FileLockEvent } from './events.js';

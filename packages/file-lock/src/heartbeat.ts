@@ -1,6 +1,9 @@
 import { lstatSync, utimesSync } from 'node:fs';
+import type { Clock } from '@holdfast/clock';
 import type { Contest } from './protocol.js';
 import { mine } from './protocol.js';
+import type { SecondHeart } from './second-heart.js';
+import { showLife, startSecondHeart } from './second-heart.js';
 
 /** The heart of one hold. */
 export interface Heartbeat {
@@ -15,16 +18,19 @@ type Callback = (error: Error | null, stat?: { mtime: Date }) => void;
  * `fs` option: its `mkdir` is told that the lock is had, its `stat` and `utimes` go to my own directory, so that ENOENT
  * there is an exact proof of loss, and its `rmdir` removes nothing, because releasing is the protocol's.
  *
- * It is loaded here, at the first lock: loading it replaces `process.emit` and adds signal listeners.
+ * It is loaded here, at the first lock: loading it replaces `process.emit` and adds signal listeners. A hold that lasts
+ * gets a second heart, which beats while this thread's event loop is blocked; `onUnguarded` tells that it can't have one.
  */
 export async function startHeartbeat(
   contest: Contest,
-  now: () => number,
+  clock: Clock,
   onLost: (cause: Error) => void,
+  onUnguarded: (reason: string) => void,
 ): Promise<Heartbeat> {
   const { lock } = (await import('proper-lockfile')).default;
   const own = mine(contest);
-  let last = new Date(now());
+  let last = new Date(clock.now());
+  let beats = 0;
   let beating = false;
   let stopped = false;
 
@@ -40,9 +46,13 @@ export async function startHeartbeat(
     utimes: (_path: string, _atime: Date, mtime: Date, done: Callback) => {
       if (!beating) return done(null);
       guarded(done, () => {
-        utimesSync(own, mtime, mtime);
+        // The fraction makes every beat a new value, also where the wall clock stands still or jumps back.
+        beats += 1;
+        const time = (mtime.getTime() + (beats % 1000) / 1000) / 1000;
+        utimesSync(own, time, time);
         // A plain peer judges by the outer directory. We have just proven that it is ours.
-        utimesSync(contest.lock, mtime, mtime);
+        utimesSync(contest.lock, time, time);
+        showLife();
         last = mtime;
         return { mtime };
       });
@@ -65,9 +75,16 @@ export async function startHeartbeat(
   beating = true;
   rememberPrecision(fs);
 
+  let second: SecondHeart | undefined;
+  const cancelSecond = clock.schedule(contest.staleMs / 4, () => {
+    second = startSecondHeart(own, contest.lock, contest.staleMs, onLost, onUnguarded);
+  });
+
   return {
     async stop() {
       stopped = true;
+      cancelSecond();
+      second?.stop();
       try {
         await stopTimer();
       } catch {

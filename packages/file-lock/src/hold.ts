@@ -15,6 +15,7 @@ import { beginRelease, decideRelease } from './protocol-release.js';
 import type { FileData } from './replace.js';
 import { syncDirectoryOf, writeStage } from './replace.js';
 import type { Target } from './target.js';
+import { wakeNext } from './tickets.js';
 import { bumpToken } from './token.js';
 
 /**
@@ -87,7 +88,9 @@ export async function holdLock(parts: HoldParts): Promise<Hold> {
     return error;
   };
   const leaveAtExit = (): void => {
-    if (state === 'held') runToEnd(fs, beginRelease(contest), decideRelease);
+    if (state !== 'held') return;
+    runToEnd(fs, beginRelease(contest), decideRelease);
+    wakeNext(target);
   };
 
   const assertHeld = (): void => {
@@ -128,6 +131,7 @@ export async function holdLock(parts: HoldParts): Promise<Hold> {
     const final = runToEnd(fs, beginRelease(contest), decideRelease);
     if (final.at === 'release-lost') throw lose();
     state = 'released';
+    wakeNext(target);
     end();
     emit({ type: 'lock.released', path, heldMs: clock.monotonic() - since });
     if (final.at === 'release-broken') throw ioError(path, 'release the lock of', final.error);
@@ -135,7 +139,12 @@ export async function holdLock(parts: HoldParts): Promise<Hold> {
 
   liveNames().add(contest.me);
   const forgetExit = atExit(leaveAtExit);
-  heart = await startHeartbeat(contest, clock.now, (cause) => void lose(cause));
+  heart = await startHeartbeat(
+    contest,
+    clock,
+    (cause) => void lose(cause),
+    (reason) => emit({ type: 'heartbeat.unguarded', path, reason }),
+  );
 
   const hold: Hold = {
     get token() {

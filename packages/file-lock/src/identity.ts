@@ -8,11 +8,16 @@ import { hostname } from 'node:os';
  */
 export type Proof = 'alive' | 'dead' | 'unproven';
 
+/** A {@link Proof}, and whether a living owner is stopped (SIGSTOP, a debugger): it can't take its turn at anything. */
+export type Standing = Proof | 'stopped';
+
 /** Who holds a lock. `pid` and `host` are undefined for a plain proper-lockfile peer, which leaves no name. */
 export interface Holder {
   readonly pid: number | undefined;
   readonly host: string | undefined;
   readonly proof: Proof;
+  /** Since its last heartbeat by the wall clocks, milliseconds; for people, no decision uses it. */
+  readonly ageMs?: number | undefined;
 }
 
 /** An owner's name in the file system. Nothing else identifies it: who renames the name away has the lock. */
@@ -69,18 +74,27 @@ const LIVE = Symbol.for('holdfast.file-lock.live');
 
 /** Proves, or fails to prove, that the owner called `name` lives. Reads /proc; never guesses. */
 export function prove(name: string): Proof {
+  const standing = standingOf(name);
+  return standing === 'stopped' ? 'alive' : standing;
+}
+
+/** {@link prove}, and whether the owner is stopped. */
+export function standingOf(name: string): Standing {
   self ??= describeSelf();
   const owner = parseName(name);
   if (!owner) return 'unproven';
   if (liveNames().has(name)) return 'alive';
   if (!self.provable || owner.scope !== self.scope) return 'unproven';
-  return proveProcess(owner);
+  return standingOfProcess(owner);
 }
 
-function proveProcess(owner: Identity): Proof {
+function standingOfProcess(owner: Identity): Standing {
   const thread = readStat(`/proc/${owner.pid}/task/${owner.tid}/stat`);
   // A zombie has exited and only waits to be reaped; another start time means that the id was given out again.
-  if (thread) return thread.start === owner.start && thread.state !== 'Z' && thread.state !== 'X' ? 'alive' : 'dead';
+  if (thread) {
+    if (thread.start !== owner.start || thread.state === 'Z' || thread.state === 'X') return 'dead';
+    return thread.state === 'T' || thread.state === 't' ? 'stopped' : 'alive';
+  }
   if (readStat(`/proc/${owner.pid}/stat`)) return 'dead';
   try {
     process.kill(owner.pid, 0);
@@ -91,9 +105,9 @@ function proveProcess(owner: Identity): Proof {
 }
 
 /** Who an owner's name stands for. */
-export function holderOf(name: string | undefined, proof: Proof): Holder {
+export function holderOf(name: string | undefined, proof: Proof, ageMs?: number): Holder {
   const owner = name === undefined ? undefined : parseName(name);
-  return { pid: owner?.pid, host: owner?.host, proof };
+  return { pid: owner?.pid, host: owner?.host, proof, ...(ageMs === undefined ? {} : { ageMs }) };
 }
 
 /** "pid 12 on host a (proven alive)" for messages. */
@@ -102,7 +116,9 @@ export function describeHolder(holder: Holder): string {
     holder.pid === undefined
       ? 'a plain proper-lockfile peer or an unknown owner'
       : `pid ${holder.pid} on ${holder.host}`;
-  return `${who} (${holder.proof === 'unproven' ? 'neither proven alive nor dead' : `proven ${holder.proof}`})`;
+  const proof = holder.proof === 'unproven' ? 'neither proven alive nor dead' : `proven ${holder.proof}`;
+  const age = holder.ageMs === undefined ? '' : `, last heartbeat ${Math.round(holder.ageMs)} ms ago`;
+  return `${who} (${proof}${age})`;
 }
 
 function describeSelf(): Self {

@@ -1,4 +1,6 @@
 export { acquire } from './acquire.js';
+export type { BreakOptions } from './break-lock.js';
+export { breakLock } from './break-lock.js';
 export type { Edit, EditOptions } from './edit.js';
 export { edit } from './edit.js';
 export type { FileLockErrorCode, FileLockErrorFacts } from './errors.js';

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { systemClock } from '@holdfast/clock';
 import { ioError, systemCode } from './errors.js';
 import type { Holder } from './identity.js';
@@ -6,7 +6,8 @@ import { holderOf, prove } from './identity.js';
 import { checkPath } from './options.js';
 import { lineLength } from './queue.js';
 import { resolveTarget } from './target.js';
-import { readCounter } from './token.js';
+import { lengthOfLine } from './tickets.js';
+import { counterOf, readCounter } from './token.js';
 
 /** What is known of a lock, for people and dashboards. It may have changed by the time it is read. */
 export interface Inspection {
@@ -14,11 +15,14 @@ export interface Inspection {
   readonly holder?: InspectedHolder | undefined;
   /** How many of this process wait behind the holder or the one that contends. */
   readonly waiters: number;
+  /** How many processes (each one's first waiter) stand in line for it. */
+  readonly processesWaiting: number;
 }
 
 /** The holder as found in the file system. */
 export interface InspectedHolder extends Holder {
-  /** Since the last heartbeat by the wall clocks, milliseconds; informative only, no decision uses it. */
+  /** Names this very hold, for `breakLock`. `plain-…` for a plain proper-lockfile peer. */
+  readonly owner: string;
   readonly ageMs: number;
   /** The last fencing token given out for this file (0: none); the holder's own if it has asked for one. */
   readonly token: number;
@@ -37,34 +41,52 @@ export function inspect(path: string): Promise<Inspection> {
 
 async function inspectNow(path: string): Promise<Inspection> {
   const target = resolveTarget(path);
-  const inLine = lineLength(target.lock);
+  const waiters = Math.max(0, lineLength(target.lock) - 1);
   try {
+    const processesWaiting = lengthOfLine(target);
     const seen = lookAt(target.lock);
-    if (!seen) return { held: false, waiters: Math.max(0, inLine - 1) };
+    if (!seen) return { held: false, waiters, processesWaiting };
     const holder = {
       ...seen.holder,
-      ageMs: Math.max(0, systemClock.now() - seen.heartbeat),
-      token: readCounter(`${target.lock}.token`),
+      owner: seen.owner,
+      ageMs: seen.holder.ageMs ?? 0,
+      token: readCounter(counterOf(target)),
     };
-    return { held: true, holder, waiters: Math.max(0, inLine - 1) };
+    return { held: true, holder, waiters, processesWaiting };
   } catch (error) {
     throw ioError(target.file, 'inspect the lock of', error);
   }
 }
 
-/** Who holds the lock directory `lock`, and its last heartbeat in epoch milliseconds; undefined if nobody does. */
-export function lookAt(lock: string): { holder: Holder; name: string | undefined; heartbeat: number } | undefined {
+/** A holder as one look has found it. */
+export interface Found {
+  readonly holder: Holder;
+  readonly owner: string;
+  /** Its name in the file system; undefined for a plain peer. */
+  readonly name: string | undefined;
+  /** The last heartbeat, epoch milliseconds. */
+  readonly heartbeat: number;
+}
+
+/** Who holds the lock directory `lock`; undefined if nobody does. */
+export function lookAt(lock: string): Found | undefined {
+  if (!existsSync(lock)) return undefined; // the common case, without the cost of an error
   try {
     const names = readdirSync(lock);
-    const owner = names.find((name) => name.startsWith('o-'));
-    if (owner === undefined) {
-      const stat = lstatSync(lock);
-      if (names.length === 0 && (stat.mode & 0o1000) !== 0) return undefined;
-      return { holder: holderOf(undefined, 'unproven'), name: undefined, heartbeat: stat.mtimeMs };
+    const name = names.find((entry) => entry.startsWith('o-'));
+    if (name !== undefined) {
+      const { mtimeMs } = lstatSync(`${lock}/${name}`);
+      return { holder: holderOf(name, prove(name), age(mtimeMs)), owner: name, name, heartbeat: mtimeMs };
     }
-    return { holder: holderOf(owner, prove(owner)), name: owner, heartbeat: lstatSync(`${lock}/${owner}`).mtimeMs };
+    const { mode, ino, mtimeMs } = lstatSync(lock);
+    if (names.length === 0 && (mode & 0o1000) !== 0) return undefined;
+    return { holder: holderOf(undefined, 'unproven', age(mtimeMs)), owner: `plain-${ino}`, name, heartbeat: mtimeMs };
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function age(heartbeat: number): number {
+  return Math.max(0, systemClock.now() - heartbeat);
 }

@@ -35,6 +35,15 @@ export function beginAcquire(contest: Contest, seen: Observation | undefined): S
   return look({ contest, seen });
 }
 
+/**
+ * Where breaking the lock of exactly this owner starts, whatever is known of it; for a plain peer, who has no name, of the
+ * directory with exactly this heartbeat. Ends `owned`, or comes back to `looking` or `waiting` if that owner is gone.
+ */
+export function beginBreak(contest: Contest, owner: string | { heartbeat: number }): Step<AcquireState> {
+  const carried: Carried = { contest, seen: undefined };
+  return typeof owner === 'string' ? touch(carried, owner) : build(carried, owner.heartbeat);
+}
+
 /** The next step of an attempt to acquire. `now` is the contender's monotonic clock in milliseconds. */
 export function decideAcquire(state: AcquireState, event: Event, now: number): Step<AcquireState> {
   const carried: Carried = { contest: state.contest, seen: state.seen };
@@ -141,11 +150,17 @@ export function decideAcquire(state: AcquireState, event: Event, now: number): S
 }
 
 /** Keeps the time since which this heartbeat has been seen, and starts anew when it moved. */
-function observe(seen: Observation | undefined, heartbeat: number, now: number): Observation {
+export function observe(seen: Observation | undefined, heartbeat: number, now: number): Observation {
   return seen !== undefined && seen.heartbeat === heartbeat ? seen : { heartbeat, sinceMs: now };
 }
 
-function mayTake(contest: Contest, held: Held, seen: Observation, now: number): boolean {
+/** Whether an owner that is not proven dead may be replaced by now. */
+export function mayTake(
+  contest: Pick<Contest, 'takeover' | 'staleMs'>,
+  held: Pick<Held, 'proof'>,
+  seen: Observation,
+  now: number,
+): boolean {
   if (contest.takeover === 'dead-only') return false;
   if (contest.takeover === 'dead-or-unproven' && held.proof === 'alive') return false;
   return now - seen.sinceMs >= contest.staleMs;

@@ -10,7 +10,7 @@ import type { Target } from './target.js';
  * number is given out twice and no late owner gets a higher one than its successor.
  */
 export function bumpToken(target: Target, contest: Contest): number {
-  const counter = `${target.lock}.token`;
+  const counter = counterOf(target);
   const next = readCounter(counter) + 1;
   const stage = stagePath(contest, 't');
   const fd = openSync(stage, 'w', 0o666);
@@ -21,6 +21,11 @@ export function bumpToken(target: Target, contest: Contest): number {
   }
   renameSync(stage, counter);
   return next;
+}
+
+/** Where the counter is kept. */
+export function counterOf(target: Target): string {
+  return `${target.lock}.token`;
 }
 
 /** The number that the last bump gave out; 0 before the first. */

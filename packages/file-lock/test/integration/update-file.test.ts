@@ -1,16 +1,17 @@
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runNode, tempDir } from '@holdfast/testkit';
+import { tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { updateFile } from '../../src/index.js';
-
-const APPENDER = new URL('../fixtures/append-lines.ts', import.meta.url);
+import { bundle } from '../bundle.js';
 
 describe('updateFile', () => {
   it('loses none of 16 processes x 50 updates, and gives each its own token [P1]', async () => {
     await using dir = await tempDir();
+    await using compiled = await bundle('append-lines');
     const file = join(dir.path, 'f');
-    const children = Array.from({ length: 16 }, (_, n) => runNode(APPENDER, { args: [file, `p${n}`, '50'] }));
+    const children = Array.from({ length: 16 }, (_, n) => compiled.run('append-lines', [file, `p${n}`, '50']));
     for (const child of children) expect(await child.exited, child.stderr).toEqual({ code: 0, signal: null });
     const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
     expect(lines).toHaveLength(800);
@@ -19,9 +20,10 @@ describe('updateFile', () => {
       [...child.stdout.matchAll(/acked \S+ \d+ (\d+)/g)].map((m) => Number(m[1])),
     );
     expect(new Set(tokens).size).toBe(800);
+    expect(readdirSync(dir.path).sort()).toEqual(['f', 'f.lock.token']);
   });
 
-  it('loses none of 100 updates queued in one process and shares one lock among them [P2]', async () => {
+  it('loses none of 100 updates queued in one process, in their order, and shares one lock among them [P2]', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'f');
     const results = await Promise.all(
