@@ -1,4 +1,5 @@
 /** What the README's code takes as given: a Slack that fails and a SendGrid that works. */
+import { subscribe } from 'node:diagnostics_channel';
 import { fakeProvider } from '@holdfast/testkit';
 
 const slack = await fakeProvider('/services/T/B/x', () => ({ status: 404, body: 'no_service' }));
@@ -13,6 +14,7 @@ Object.assign(globalThis, {
   fetch: (input: string | URL | Request, init?: RequestInit) =>
     real(String(input).replace('https://api.sendgrid.com', mail.url), init),
 });
-process.once('beforeExit', () => void Promise.all([slack.close(), mail.close()]));
 // The two servers alone must not keep the process.
-setTimeout(() => process.exit(process.exitCode ?? 0), 8_000).unref();
+subscribe('holdfast.alert-delivery', (event) => {
+  if ((event as { type: string }).type === 'delivery.closed') void Promise.all([slack.close(), mail.close()]);
+});

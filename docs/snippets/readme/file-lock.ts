@@ -1,0 +1,2 @@
+/** What the README's code takes as given. */
+Object.assign(globalThis, { render: async () => '<html></html>\n' });
