@@ -47,7 +47,7 @@ export interface Conditions {
 export interface MemoryDisk {
   /** The calls of one process. */
   fileSystem(conditions?: Conditions): JournalFileSystem;
-  /** The machine loses power: of what was not synced, bytes and names, any part may be lost. Open files are gone with it. */
+  /** The machine loses power: of what was not synced, bytes and names, any part may be lost. No call made before returns. */
   powerCut(random: Random): void;
   /** Room left for new bytes; none is an ENOSPC, or a short write. */
   freeBytes: number;
@@ -60,10 +60,17 @@ export interface MemoryDisk {
 /** Makes an empty {@link MemoryDisk}. */
 export function memoryDisk(): MemoryDisk {
   const root = new DirectoryNode();
+  let cuts = 0;
   const disk: MemoryDisk = {
     freeBytes: Number.POSITIVE_INFINITY,
-    fileSystem: (conditions = {}) => fileSystem(disk, root, conditions),
-    powerCut: (random) => root.powerCut(random),
+    fileSystem(conditions = {}) {
+      const boot = cuts;
+      return fileSystem(disk, root, conditions, () => boot === cuts);
+    },
+    powerCut(random) {
+      cuts++;
+      root.powerCut(random);
+    },
     files() {
       const files = new Map<string, Buffer>();
       const walk = (path: string, directory: DirectoryNode): void => {
@@ -84,11 +91,17 @@ export function memoryDisk(): MemoryDisk {
   return disk;
 }
 
-function fileSystem(disk: MemoryDisk, root: DirectoryNode, conditions: Conditions): JournalFileSystem {
+function fileSystem(
+  disk: MemoryDisk,
+  root: DirectoryNode,
+  conditions: Conditions,
+  powered: () => boolean,
+): JournalFileSystem {
   const { fault = () => undefined, turn } = conditions;
   /** Waits for the call's turn, meets its fate, and does it. */
   const call = async <T>(name: SystemCall['name'], path: string, act: (fate: Fault) => T): Promise<T> => {
     if (turn) await turn();
+    if (!powered()) return never();
     const fate = fault({ name, path }) ?? {};
     if (fate.error !== undefined) {
       if (name === 'sync' || name === 'datasync') act(fate);
