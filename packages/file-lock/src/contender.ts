@@ -19,9 +19,20 @@ import { beginAcquire, decideAcquire, mayTake, observe } from './protocol-acquir
 import { beginRelease, decideRelease } from './protocol-release.js';
 import type { Place } from './queue.js';
 import { enterLine } from './queue.js';
-import { sweep, sweepOnce } from './sweep.js';
+import { sweep, sweepSometimes } from './sweep.js';
 import type { Target } from './target.js';
-import { leaveLine, lineOf, lookAtLine, passOver, pidOfTicket, putTicket, takeTicket, wakeNext } from './tickets.js';
+import {
+  leaveLine,
+  lineOf,
+  passOver,
+  pidOfTicket,
+  putTicket,
+  standingOfTicket,
+  sweepTickets,
+  takeTicket,
+  ticketsOf,
+  wakeNext,
+} from './tickets.js';
 import type { Patience, Turn } from './turn.js';
 import { decideTurn, LOOK_IN_LINE_MS } from './turn.js';
 
@@ -67,7 +78,7 @@ export class Contender {
   }
 
   async wait(): Promise<Hold> {
-    sweepOnce(this.#target);
+    sweepSometimes(this.#target, this.#settings.clock);
     if (!this.place.isFirst()) await this.#standInLine();
     try {
       for (;;) {
@@ -87,14 +98,15 @@ export class Contender {
 
   /** Whose turn it is among the processes. Someone who does not wait (`timeoutMs: 0`) stands in no line. */
   #look(): Exclude<Turn, { do: 'pass' }> {
-    if (this.#settings.timeoutMs === 0) return { do: 'go' };
+    if (this.#settings.timeoutMs === 0) return { do: 'go', dead: [] };
     for (let passed = false; ; passed = true) {
-      const line = this.#inLine(() => lookAtLine(this.#target));
+      const tickets = this.#inLine(() => ticketsOf(this.#target));
       const mine = this.#spot?.ticket;
-      if (line.length === 0 && mine === undefined) return { do: 'go' };
-      if (mine !== undefined && !line.some(({ name }) => name === mine)) this.#comeBack(mine);
+      if (tickets.length === 0 && mine === undefined) return { do: 'go', dead: [] };
+      if (mine !== undefined && !tickets.includes(mine)) this.#comeBack(mine);
       const now = this.#settings.clock.monotonic();
-      const turn = decideTurn(line, mine, this.#isAvailable(), this.#patience, now);
+      const turn = decideTurn(tickets, mine, standingOfTicket, () => this.#isAvailable(), this.#patience, now);
+      sweepTickets(this.#target, turn.dead);
       this.#patience = turn.do === 'wait' ? turn.patience : undefined;
       if (turn.do === 'pass') {
         passOver(this.#target, turn.head);

@@ -77,7 +77,7 @@ export async function startHeartbeat(
 
   let second: SecondHeart | undefined;
   const cancelSecond = clock.schedule(contest.staleMs / 4, () => {
-    second = startSecondHeart(own, contest.lock, contest.staleMs, onLost, onUnguarded);
+    second = startSecondHeart(own, contest.lock, contest.staleMs, { onLost, onFailed: onUnguarded });
   });
 
   return {

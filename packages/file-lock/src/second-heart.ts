@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 /**
  * A worker thread that goes on touching the locks of this thread while its event loop is blocked. It is started by the
@@ -19,7 +19,13 @@ interface Heart {
   readonly worker: Worker;
   /** Counts the heartbeats of the main loop. */
   readonly alive: Int32Array;
-  readonly holds: Map<string, { onLost: (cause: Error) => void; onFailed: (reason: string) => void }>;
+  readonly holds: Map<string, Listeners>;
+}
+
+interface Listeners {
+  readonly onLost: (cause: Error) => void;
+  /** There is no second heart (any more). */
+  readonly onFailed: (reason: string) => void;
 }
 
 let heart: Heart | undefined;
@@ -29,37 +35,34 @@ export function showLife(): void {
   if (heart) Atomics.add(heart.alive, 0, 1);
 }
 
-/** Has `own`, the owner's directory inside `lock`, touched four times in `staleMs`. `onFailed`: there is no second heart. */
-export function startSecondHeart(
-  own: string,
-  lock: string,
-  staleMs: number,
-  onLost: (cause: Error) => void,
-  onFailed: (reason: string) => void,
-): SecondHeart {
-  let mine: Heart;
-  try {
-    mine = heart ??= startWorker();
-  } catch (error) {
-    onFailed((error as Error).message);
-    return { stop() {} };
-  }
-  mine.holds.set(own, { onLost, onFailed });
-  mine.worker.postMessage({ add: own, lock, everyMs: staleMs / 4, longestMs: staleMs * LONGEST_BLOCK });
+/** Has `own`, the owner's directory inside `lock`, touched four times in `staleMs`. */
+export function startSecondHeart(own: string, lock: string, staleMs: number, listeners: Listeners): SecondHeart {
+  let stopped = false;
+  let joined: Heart | undefined;
+  const join = async (): Promise<void> => {
+    // Loaded late: it replaces process.chdir, and importing this package has no side effects.
+    const threads = await import('node:worker_threads');
+    if (stopped) return;
+    joined = heart ??= startWorker(threads.Worker);
+    joined.holds.set(own, listeners);
+    joined.worker.postMessage({ add: own, lock, everyMs: staleMs / 4, longestMs: staleMs * LONGEST_BLOCK });
+  };
+  join().catch((error: unknown) => listeners.onFailed((error as Error).message));
   return {
     stop() {
-      if (!mine.holds.delete(own)) return;
-      if (mine.holds.size > 0) return mine.worker.postMessage({ remove: own });
-      if (heart === mine) heart = undefined;
-      void mine.worker.terminate();
+      stopped = true;
+      if (!joined?.holds.delete(own)) return;
+      if (joined.holds.size > 0) return joined.worker.postMessage({ remove: own });
+      if (heart === joined) heart = undefined;
+      void joined.worker.terminate();
     },
   };
 }
 
-function startWorker(): Heart {
+function startWorker(Thread: typeof Worker): Heart {
   const alive = new Int32Array(new SharedArrayBuffer(4));
   // Neither loaders nor preloads of the program: the source below needs none.
-  const worker = new Worker(SOURCE, { eval: true, execArgv: [], env: {}, workerData: alive });
+  const worker = new Thread(SOURCE, { eval: true, execArgv: [], env: {}, workerData: alive });
   const started: Heart = { worker, alive, holds: new Map() };
   const failed = (reason: string): void => {
     if (heart === started) heart = undefined;

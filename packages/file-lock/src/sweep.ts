@@ -1,14 +1,24 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Clock } from '@holdfast/clock';
 import { prove } from './identity.js';
 import type { Target } from './target.js';
 
-const swept = new Set<string>();
+/** How often a process that lives long looks for what others have left, milliseconds: it costs a readdir. Choice. */
+const SWEEP_EVERY_MS = 60_000;
 
-/** {@link sweep}, once a lock and process: what an earlier process left is found by the first use after it. */
-export function sweepOnce(target: Target): void {
-  if (swept.has(target.lock)) return;
-  swept.add(target.lock);
+/** So many locks are remembered; after that all are looked at again. */
+const MOST_REMEMBERED = 1_000;
+
+const sweptMs = new Map<string, number>();
+
+/** {@link sweep} at a process's first use of a lock, and again at most once a minute. */
+export function sweepSometimes(target: Target, clock: Clock): void {
+  const now = clock.monotonic();
+  const last = sweptMs.get(target.lock);
+  if (last !== undefined && now - last < SWEEP_EVERY_MS) return;
+  if (sweptMs.size >= MOST_REMEMBERED) sweptMs.clear();
+  sweptMs.set(target.lock, now);
   sweep(target);
 }
 

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync, utimesSync } from 'node:fs';
 import { systemCode } from './errors.js';
+import type { Standing } from './identity.js';
 import { holderOf, standingOf } from './identity.js';
 import type { Target } from './target.js';
-import type { Ticket } from './turn.js';
 
 /**
  * The line of processes for one lock: a directory `F.lock.q/` with a file `<number>-<name>` for each contender, there only
@@ -16,26 +16,20 @@ export function lineOf(target: Target): string {
 /** `<number>-<name>` is longer than this only after 10^12 waiters without a break. */
 const DIGITS = 12;
 
-/** Who stands in line, first come first, without those whose processes are proven dead: their tickets are removed. */
-export function lookAtLine(target: Target): Ticket[] {
+/** The tickets, first come first; also those of processes that are gone. */
+export function ticketsOf(target: Target): string[] {
   const line = lineOf(target);
-  if (!existsSync(line)) return [];
-  const found: Ticket[] = [];
-  let swept = false;
-  for (const name of ticketNames(line)) {
-    const standing = standingOf(name.slice(DIGITS + 1));
-    if (standing === 'dead') {
-      removeTicket(`${line}/${name}`);
-      swept = true;
-    } else found.push({ name, standing });
-  }
-  if (swept && found.length === 0) removeLine(line);
-  return found;
+  return existsSync(line) ? ticketNames(line) : [];
 }
 
 /** How many stand in line, of all processes. */
 export function lengthOfLine(target: Target): number {
-  return ticketNames(lineOf(target)).length;
+  return ticketsOf(target).filter((ticket) => standingOfTicket(ticket) !== 'dead').length;
+}
+
+/** What is known of the process that a ticket stands for. */
+export function standingOfTicket(ticket: string): Standing {
+  return standingOf(ticket.slice(DIGITS + 1));
 }
 
 /** Takes the next number for the contender called `me` and returns the ticket's name. */
@@ -67,9 +61,15 @@ export function leaveLine(target: Target, name: string): void {
   removeLine(lineOf(target));
 }
 
-/** Takes the ticket of somebody who has missed the turn. */
+/** Takes away the ticket of somebody who has missed the turn. */
 export function passOver(target: Target, name: string): void {
   removeTicket(`${lineOf(target)}/${name}`);
+}
+
+/** Removes the tickets of processes that are gone. */
+export function sweepTickets(target: Target, names: readonly string[]): void {
+  for (const name of names) removeTicket(`${lineOf(target)}/${name}`);
+  if (names.length > 0) removeLine(lineOf(target));
 }
 
 /** Whose ticket it is; undefined if the name tells nothing. */
@@ -82,7 +82,7 @@ export function wakeNext(target: Target): void {
   const line = lineOf(target);
   if (!existsSync(line)) return;
   for (const name of ticketNames(line)) {
-    const standing = standingOf(name.slice(DIGITS + 1));
+    const standing = standingOfTicket(name);
     if (standing === 'dead' || standing === 'stopped') continue;
     try {
       utimesSync(`${line}/${name}`, 1, 1); // any attribute change is an event for its watcher

@@ -1,4 +1,5 @@
 import { renameSync } from 'node:fs';
+import { systemClock } from '@holdfast/clock';
 import { createEmitter } from '@holdfast/observe';
 import { ioError } from './errors.js';
 import type { FileLockEvent } from './events.js';
@@ -6,7 +7,7 @@ import { mintName } from './identity.js';
 import { checkPath } from './options.js';
 import type { FileData } from './replace.js';
 import { removeQuietly, syncDirectoryOf, writeStage } from './replace.js';
-import { sweepOnce } from './sweep.js';
+import { sweepSometimes } from './sweep.js';
 import type { Target } from './target.js';
 import { resolveTarget } from './target.js';
 
@@ -37,7 +38,7 @@ export function writeFileAtomic(path: string, data: FileData, options: WriteOpti
 
 async function writeNow(path: string, data: FileData, options: WriteOptions): Promise<void> {
   const target = resolveTarget(path);
-  sweepOnce(target);
+  sweepSometimes(target, systemClock);
   const fsync = options.fsync ?? true;
   const stage = `${target.lock}.w-${mintName()}`;
   await putInPlace(target, stage, data, fsync);

@@ -7,6 +7,7 @@ export interface Told {
   file?: string;
   text?: string;
   ms?: number;
+  size?: number;
   count?: number;
   token?: string;
   options?: object;
@@ -22,7 +23,7 @@ export interface Agent extends AsyncDisposable {
 interface Answer {
   id: number;
   value?: unknown;
-  error?: { code?: string; message: string; holder?: unknown };
+  error?: { code?: string; message: string; holder?: unknown; cause?: string };
 }
 
 /** Starts an agent and waits until it listens. `before` is a program in front of node (strace, unshare). */
