@@ -139,7 +139,8 @@ async function startMember(options: {
     throw new Error('no mongod on this machine; get one with: node --import tsx internal/testkit/src/fetch-mongod.ts');
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-mongod-'));
   folders.add(folder);
-  const args = [...memberArgs(folder, options.set), ...(options.args ?? [])];
+  const more = options.args ?? [];
+  const args = [...memberArgs(folder, options.set, more.includes('--oplogSize')), ...more];
   if (options.auth) {
     const keyFile = join(folder, 'key');
     writeFileSync(keyFile, Buffer.from('a key for tests only').toString('base64'));
@@ -195,13 +196,14 @@ async function startMember(options: {
 }
 
 /** Small on disk (5 MB, not 300) and quick to stop. */
-function memberArgs(folder: string, set: string | undefined): string[] {
+function memberArgs(folder: string, set: string | undefined, ownOplogSize: boolean): string[] {
   return [
     ...['--bind_ip', '127.0.0.1', '--dbpath', folder, '--nounixsocket', '--wiredTigerCacheSizeGB', '0.25'],
     ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
     ...['--setParameter', 'shutdownTimeoutMillisForSignaledShutdown=0'],
     ...['--wiredTigerEngineConfigString', 'log=(prealloc=false,file_max=4MB)'],
-    ...(set ? ['--replSet', set, '--oplogSize', '64'] : []),
+    ...(set ? ['--replSet', set] : []),
+    ...(set && !ownOplogSize ? ['--oplogSize', '64'] : []),
   ];
 }
 

@@ -49,7 +49,7 @@ function networkKind(error: unknown): KbStartKind {
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'dns';
   if (/ssl|tls|certificate|SELF_SIGNED|EPROTO/i.test(text)) return 'tls';
   if (/ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ECONNRESET|EADDRNOTAVAIL/.test(text)) return 'unreachable';
-  return /timed out|MongoNetworkTimeoutError/.test(text) ? 'silent' : 'unreachable';
+  return /timed out|MongoNetworkTimeoutError|closed|Invalid message/.test(text) ? 'silent' : 'unreachable';
 }
 
 /** What to do about each kind. */

@@ -48,6 +48,10 @@ export class PollTail implements Tail {
     if (newest) this.#since = newest;
   }
 
+  reach(): Promise<void> {
+    return this.catchUp();
+  }
+
   async failed(): Promise<boolean> {
     return false;
   }

@@ -81,7 +81,7 @@ async function openMongo(options: MongoStoreOptions, name: string, context: Stor
     // Before the scan, so that what is written behind its back is heard of afterwards: no gap.
     tail = (await StreamTail.begin(link, context)) ?? (await PollTail.begin(link, context, checkIdentity));
     await load(link, context);
-    await tail.catchUp();
+    await tail.reach();
     context.signal.throwIfAborted();
     context.health({ tail: tail.kind, lagMs: tail.lagMs, state: 'ready' });
     return opened({ link, client, tail, checkIdentity }, context);

@@ -1,4 +1,4 @@
-import type { ChangeStream, ChangeStreamDocument } from 'mongodb';
+import type { ChangeStream, ChangeStreamDocument, Timestamp } from 'mongodb';
 import { readRow, take } from './mongo-compare.js';
 import type { KbDocument } from './mongo-document.js';
 import { isHistoryLost, lacksChangeStreams } from './mongo-errors.js';
@@ -7,17 +7,20 @@ import { CALL, type Link } from './mongo-link.js';
 import type { Tail } from './mongo-tail.js';
 import type { StoreContext } from './store.js';
 
-type KbStream = ChangeStream<KbDocument, ChangeStreamDocument<KbDocument>>;
+type KbEventDocument = ChangeStreamDocument<KbDocument>;
+type KbStream = ChangeStream<KbDocument, KbEventDocument>;
 
 /** The server holds a read of a quiet stream this long, milliseconds: how soon being caught up is known. Choice. */
 const MAX_AWAIT_MS = 250;
+/** Events that are read at once before health and token are brought up to date. Choice. */
+const MOST_EVENTS = 1_000;
 /** What `update` and `delete` events point at is read again, within this. Choice. */
 const READ_MS = 10_000;
 
 /** Follows a replica set by its change stream. */
 export class StreamTail implements Tail {
   readonly kind = 'stream';
-  readonly lagMs = 0;
+  #lagMs = 0;
   readonly pauseMs = 0;
   readonly #link: Link;
   readonly #context: StoreContext;
@@ -44,16 +47,39 @@ export class StreamTail implements Tail {
     this.#context = context;
   }
 
-  async catchUp(): Promise<void> {
+  /** By this process's clock; 0 when all there is has been read. */
+  get lagMs(): number {
+    return this.#lagMs;
+  }
+
+  catchUp(): Promise<void> {
+    return this.#read((_event, count) => count === MOST_EVENTS);
+  }
+
+  async reach(): Promise<void> {
+    const { operationTime } = await this.#link.collection.db.command({ ping: 1 });
+    const goal = operationTime as Timestamp | undefined;
+    await this.#read(({ clusterTime }) => (goal && clusterTime?.gt(goal)) === true);
+  }
+
+  /** Reads until there is nothing more for now, or `isEnough` says so: under steady writes there is always more. */
+  async #read(isEnough: (event: KbEventDocument, count: number) => boolean): Promise<void> {
     if (this.#closed) return;
     const stream = this.#stream ?? openStream(this.#link, this.#token);
     this.#stream = stream;
-    for (;;) {
+    for (let count = 1; ; count++) {
       const event = await stream.tryNext();
-      if (event) await applyEvent(event, this.#link, this.#context);
-      else if (stream.closed)
-        throw new Error('the change stream ended'); // null alone would look like a quiet stream
-      else break;
+      if (!event) {
+        if (stream.closed) throw new Error('the change stream ended'); // null alone would look like a quiet stream
+        this.#lagMs = 0;
+        break;
+      }
+      await applyEvent(event, this.#link, this.#context);
+      if (isEnough(event, count)) {
+        const writtenAt = (event.clusterTime?.getHighBits() ?? 0) * 1000;
+        this.#lagMs = Math.max(0, this.#context.clock.now() - writtenAt);
+        break;
+      }
     }
     this.#token = stream.resumeToken ?? this.#token;
   }
@@ -75,13 +101,13 @@ export class StreamTail implements Tail {
 
 function openStream({ collection }: Link, resumeAfter: unknown): KbStream {
   const options = { ...CALL, maxAwaitTimeMS: MAX_AWAIT_MS, batchSize: 1000 };
-  return collection.watch<KbDocument, ChangeStreamDocument<KbDocument>>(
+  return collection.watch<KbDocument, KbEventDocument>(
     [],
     resumeAfter === undefined ? options : { ...options, resumeAfter },
   );
 }
 
-async function applyEvent(event: ChangeStreamDocument<KbDocument>, link: Link, context: StoreContext): Promise<void> {
+async function applyEvent(event: KbEventDocument, link: Link, context: StoreContext): Promise<void> {
   switch (event.operationType) {
     case 'insert':
     case 'replace':

@@ -12,8 +12,10 @@ export interface Tail {
   readonly lagMs: number;
   /** Between two times of catching up, milliseconds. */
   readonly pauseMs: number;
-  /** Takes into memory what was written since the last time. */
+  /** Takes into memory what was written since the last time, or a good part of it when that is much. */
   catchUp(): Promise<void>;
+  /** Takes into memory everything that was acknowledged before this call, however much is written meanwhile. */
+  reach(): Promise<void>;
   /** Hears why catching up failed. True: what was missed is not in the history any more, everything must be compared. */
   failed(error: unknown): Promise<boolean>;
   close(): Promise<void>;

@@ -5,6 +5,21 @@ const SLICE_MS = 10;
 /** Steps between two looks at the clock. */
 const STEP = 16;
 
+/** Lets the event loop turn once a slice is used up: `await` what it gives, when it gives something. */
+export function slicer(clock: Clock): () => Promise<void> | undefined {
+  let steps = 0;
+  let end = clock.monotonic() + SLICE_MS;
+  return () => {
+    if (++steps % STEP !== 0 || clock.monotonic() < end) return undefined;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        end = clock.monotonic() + SLICE_MS;
+        resolve();
+      });
+    });
+  };
+}
+
 /**
  * Runs `work` to its end, letting the event loop turn between slices.
  *
