@@ -32,18 +32,18 @@ export function alertRoutes(services: Services): Router {
   const router = Router();
 
   router.get('/overview', (_request, response) => {
-    response.set('x-feed-position', services.feed.position()).json(overviewOf(services, Date.now()));
+    const now = Date.now();
+    response.json({ ...overviewOf(services, now), position: services.feed.expect(now) });
   });
 
   router.get('/alerts', async (request, response) => {
     const { limit, status, timelines: whole } = check(alertQuery, request.query, 'the query string');
     const { alerts, total } = services.book.list({ limit, status }, Date.now());
-    const position = services.feed.position();
     const explain = timelines(services);
     const shown = await Promise.all(
       alerts.map((alert) => (whole === 'true' ? withTimelines(alert, explain) : services.rows.alert(alert))),
     );
-    response.set('x-feed-position', position).json({ alerts: shown, total });
+    response.json({ alerts: shown, total });
   });
 
   router.get('/alerts/:id', async (request, response) => {

@@ -10,6 +10,7 @@ import { errorHandler, HttpError } from './http-error.js';
 import { jsonBody } from './json-body.js';
 import { knowledgeRoutes } from './knowledge-routes.js';
 import { accessLog } from './logger.js';
+import { openApi } from './openapi.js';
 import { pageRoutes } from './page-route.js';
 import type { Services } from './services.js';
 import { Sessions } from './session.js';
@@ -60,6 +61,10 @@ export function createApp(
     }),
   );
   app.use(healthHandler(health));
+  const description = openApi();
+  app.get('/openapi.json', (_request, response) => {
+    response.json(description);
+  });
   app.get('/metrics', async (_request, response) => {
     response.type(services.metrics.contentType).send(await services.metrics.text());
   });

@@ -29,9 +29,11 @@ export function requireToken(sessions: Sessions | undefined): RequestHandler {
 export const sameOrigin: RequestHandler = (request, _response, next) => {
   if (request.method === 'GET' || request.method === 'HEAD') return next();
   const { origin, host } = request.headers;
+  // Browsers send it to hosts that they trust; the others get an Origin to compare.
   const site = request.headers['sec-fetch-site'];
-  const foreign = origin !== undefined && hostOf(origin) !== host;
-  if (foreign || site === 'cross-site' || site === 'same-site') {
+  const foreign =
+    site === undefined ? origin !== undefined && hostOf(origin) !== host : site !== 'same-origin' && site !== 'none';
+  if (foreign) {
     throw new HttpError(403, 'cross_origin', 'pages of another site may not change anything here');
   }
   next();

@@ -46,6 +46,7 @@ export class Broadcaster {
     const { feed, log } = this.#services;
     const now = Date.now();
     if (!feed.wanted(now)) {
+      if (this.#dirty.size > 0) feed.skip();
       this.#dirty.clear();
       return;
     }

@@ -23,6 +23,8 @@ export interface ConsolidationParts {
   /** How long to wait for others who write MEMORY.md. */
   readonly lockTimeoutMs: number;
   readonly onLockEvent: (event: FileLockEvent) => void;
+  /** Told how each run ended. */
+  readonly onRun: (outcome: 'done' | 'failed') => void;
 }
 
 /** Turns what happened into incident entries and MEMORY.md. */
@@ -66,6 +68,10 @@ export function createConsolidation(parts: ConsolidationParts): Consolidation {
     run() {
       if (next) return next;
       const run = current.then(consolidate, consolidate);
+      run.then(
+        () => parts.onRun('done'),
+        () => parts.onRun('failed'),
+      );
       next = run;
       current = run;
       return run;

@@ -8,14 +8,15 @@ import { markdownText, oneLine } from './plain-text.js';
 import type { Services } from './services.js';
 
 const tags = z.array(z.string().min(1).max(200)).max(100);
-const entryBody = z.looseObject({
+/** An entry as it is given; other fields are kept. */
+export const entryBody = z.looseObject({
   id: z.string().min(1).max(512).optional(),
   title: z.string().min(1).max(1_000),
   body: z.string().optional(),
   tags: tags.optional(),
   category: z.string().min(1).max(200).optional(),
 });
-const queryBody = z
+export const queryBody = z
   .looseObject({
     query: z.string().max(65_536).optional(),
     tags: tags.optional(),
@@ -23,6 +24,8 @@ const queryBody = z
     limit: z.number().int().min(1).max(1_000).optional(),
   })
   .default({});
+
+export const exportQuery = z.object({ format: z.enum(['json', 'markdown']).default('json') });
 
 /** The entry routes, query, summary and export of the knowledge base. */
 export function knowledgeRoutes(services: Services): Router {
@@ -78,11 +81,7 @@ export function knowledgeRoutes(services: Services): Router {
   });
 
   router.get('/knowledge/export', async (request, response) => {
-    const { format } = check(
-      z.object({ format: z.enum(['json', 'markdown']).default('json') }),
-      request.query,
-      'the query string',
-    );
+    const { format } = check(exportQuery, request.query, 'the query string');
     if (format === 'json') await streamJson(response, 'knowledge.json', [['entries', services.kb.export()]]);
     else await stream(response, 'knowledge.md', 'text/markdown; charset=utf-8', markdown(services.kb));
   });

@@ -34,6 +34,18 @@ export class LiveFeed {
     return now - this.#listenedAt <= LINGER_MS;
   }
 
+  /** Somebody has read everything and is about to listen. */
+  expect(now: number): string {
+    this.#listenedAt = now;
+    return this.position();
+  }
+
+  /** Something changed that nobody was told of: who comes back must read everything. */
+  skip(): void {
+    this.#next++;
+    this.#kept.length = 0;
+  }
+
   publish(name: string, data: unknown, now: number): void {
     const event = { id: `${this.#epoch}-${this.#next++}`, name, data: JSON.stringify(data) };
     this.#kept.push({ at: now, event });

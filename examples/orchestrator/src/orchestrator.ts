@@ -98,6 +98,10 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
     memoryPath: join(config.DATA_DIR, 'MEMORY.md'),
     lockTimeoutMs: Math.max(1_000, config.API_TIMEOUT_MS * 0.7),
     onLockEvent: counted('file-lock'),
+    onRun(outcome) {
+      metrics.consolidated(outcome);
+      activity.consolidation = { at: Date.now(), ok: outcome === 'done' };
+    },
   });
   const metrics = createMetrics({
     counts: () => (delivery.state === 'started' ? delivery.value.stats() : undefined),
@@ -137,13 +141,9 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
           .job('consolidation', () => consolidation.run())
           .then(
             (report) => {
-              metrics.consolidated('done');
-              activity.consolidation = { at: Date.now(), ok: true };
               log.info({ ...report, entries: report.entries.length }, 'consolidated');
             },
             (error: unknown) => {
-              metrics.consolidated('failed');
-              activity.consolidation = { at: Date.now(), ok: false };
               log.warn({ err: error }, 'consolidation failed; the next one makes up for it');
             },
           ),

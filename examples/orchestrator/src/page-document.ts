@@ -29,12 +29,13 @@ export function pageDocument(
     `<div id="app"${login ? ' data-login' : ''}></div>
 <noscript><main class="plain">
 <h1>Holdfast</h1>
+<p class="quiet">Scripts are off in this browser: this is how things stood at ${utc(now)}. Updates, timelines and replay need scripts.</p>
 <p><strong>${escapeHtml(verdict(overview).text)}</strong></p>
 <p>accepted ${law.accepted} = delivered ${law.delivered} + coalesced ${law.coalesced} + pending ${law.pending} + dead ${law.dead}${law.evicted > 0 ? ` + evicted ${law.evicted}` : ''}</p>
 ${needs && `<h2>Needs you</h2><ul>${needs}</ul>`}
 <p>Alerts: ${alerts.firing} firing, ${alerts.unconfirmed} unconfirmed, ${alerts.resolved} resolved.</p>
 ${letters && `<h2>Dead letters</h2><ul>${letters}</ul>`}
-<p>As of ${utc(now)}. Scripts are off: the page does not update itself, and replay needs them. <a href="/api/alerts">Alerts</a> and <a href="/api/dead-letters">dead letters</a> as JSON.</p>
+<p>As JSON: <a href="/api/alerts">alerts</a> and <a href="/api/dead-letters">dead letters</a>.</p>
 </main></noscript>`,
     `<script type="module" src="${assets.script}"></script>`,
   );

@@ -10,6 +10,8 @@ import { LoginLimit, type Sessions } from './session.js';
 
 /** The built client: the same place seen from `src/` and from `dist/`. */
 const BUILT = new URL('../dist/page/', import.meta.url);
+/** Its forms must say where they come from: with `no-referrer` a browser sends them with `Origin: null`. */
+const DOCUMENT = { 'cache-control': 'no-store', 'referrer-policy': 'same-origin' };
 /** Dead letters that the page without scripts lists. */
 const PLAIN_LETTERS = 20;
 
@@ -28,7 +30,7 @@ export function pageRoutes(services: Services, sessions: Sessions | undefined): 
 
   router.get('/', async (request, response) => {
     const { assets } = await page();
-    response.set('cache-control', 'no-store').type('html');
+    response.set(DOCUMENT).type('html');
     if (!isAuthorized(request, sessions)) {
       response.send(loginDocument(assets));
       return;
@@ -52,13 +54,13 @@ export function pageRoutes(services: Services, sessions: Sessions | undefined): 
 
   router.get('/login', async (_request, response) => {
     response
-      .set('cache-control', 'no-store')
+      .set(DOCUMENT)
       .type('html')
       .send(loginDocument((await page()).assets));
   });
 
   router.post('/login', urlencoded({ extended: false, limit: 4_096 }), async (request, response) => {
-    response.set('cache-control', 'no-store');
+    response.set(DOCUMENT);
     if (!sessions) {
       response.redirect(303, '/');
       return;

@@ -12,8 +12,30 @@ export function verdict({ law, needs, state }: Pick<Overview, 'law' | 'needs' | 
   const books = law.accepted === 0 ? 'Nothing has been accepted yet.' : 'Everything accepted is accounted for.';
   const urgent = needs.filter(({ kind }) => kind === 'dead' || kind === 'component' || kind === 'waiting').length > 0;
   if (needs.length === 0) return { tone: going ? 'warn' : 'ok', text: `${going}${books} Nothing needs you.` };
-  const many = needs.length === 1 ? 'One thing needs you.' : `${needs.length} things need you.`;
+  const many = `${needs.length === 1 ? 'One thing needs' : `${needs.length} things need`} you: ${shortly(needs[0]!)}.`;
   return { tone: urgent ? 'bad' : 'warn', text: `${going}${books} ${many}` };
+}
+
+/** The most pressing thing in a few words. */
+function shortly(need: Need): string {
+  switch (need.kind) {
+    case 'law':
+      return 'the books do not balance';
+    case 'dead':
+      return `${plural(need.count, 'notification')} reached nobody`;
+    case 'channel':
+      return `${title(need.name)} is down`;
+    case 'component':
+      return `${title(need.name)} is not well`;
+    case 'waiting':
+      return `${plural(need.count, 'notification')} can not be sent`;
+    case 'evicted':
+      return 'dead letters were dropped';
+    case 'consolidation':
+      return 'consolidation failed';
+    case 'refused':
+      return `${plural(need.count, 'post')} refused`;
+  }
 }
 
 /** One thing that needs somebody. `ago` writes a time as the reader wants it. */

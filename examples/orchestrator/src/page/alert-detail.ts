@@ -3,7 +3,7 @@ import { ApiError, ask, type StoredEntry, type WholeAlert } from './api.js';
 import { html } from './html.js';
 import { safeUrl, silenceUrl } from './links.js';
 import { say } from './state.js';
-import { oneLine } from './text.js';
+import { oneLine, visible } from './text.js';
 import { span, When } from './time.js';
 import { Timeline } from './timeline.js';
 
@@ -30,9 +30,9 @@ export function AlertDetail({ id, version }: { id: string; version: string }) {
   const [newest, ...older] = alert.notifications;
   return html`<div class="detail">
     <${Actions} alert=${alert} />
-    <div class="columns">
+    <div class="columns three">
       <div>
-        <h4>What happened</h4>
+        <h3>What happened</h3>
         ${newest ? html`<${Timeline} notification=${newest} />` : ''}
         ${older.map(
           (notification) => html`<details key=${notification.id} class="older">
@@ -43,16 +43,18 @@ export function AlertDetail({ id, version }: { id: string; version: string }) {
       </div>
       <div>
         <${Known} name=${alert.labels.alertname ?? ''} />
-        <h4>Labels</h4>
+        ${newest ? html`<${Raw} id=${newest.id} />` : ''}
+      </div>
+      <div>
+        <h3>Labels</h3>
         <${Pairs} pairs=${alert.labels} />
-        ${Object.keys(alert.annotations).length > 0 ? html`<h4>Annotations</h4><${Pairs} pairs=${alert.annotations} />` : ''}
+        ${Object.keys(alert.annotations).length > 0 ? html`<h3>Annotations</h3><${Pairs} pairs=${alert.annotations} />` : ''}
         <dl class="pairs">
           <dt>receiver</dt><dd><bdi>${oneLine(alert.receiver) || '—'}</bdi></dd>
           ${alert.startsAt ? html`<dt>started</dt><dd><${When} at=${Date.parse(alert.startsAt)} /></dd>` : ''}
           ${alert.endsAt ? html`<dt>ended</dt><dd><${When} at=${Date.parse(alert.endsAt)} /></dd>` : ''}
           <dt>first heard</dt><dd><${When} at=${Date.parse(alert.firstAt)} /></dd>
         </dl>
-        ${newest ? html`<${Raw} id=${newest.id} />` : ''}
       </div>
     </div>
   </div>`;
@@ -115,10 +117,11 @@ function Known({ name }: { name: string }) {
   const [stored, setStored] = useState<StoredEntry | null>();
   const [fix, setFix] = useState('');
   const [problem, setProblem] = useState<string>();
+  const [saved, setSaved] = useState(0);
   const read = (): void => {
     ask<StoredEntry>(`/api/knowledge/entries/${encodeURIComponent(id)}`).then(setStored, () => setStored(null));
   };
-  useEffect(read, [id]);
+  useEffect(read, [id, saved]);
   const save = async (event: Event): Promise<void> => {
     event.preventDefault();
     try {
@@ -127,7 +130,7 @@ function Known({ name }: { name: string }) {
       setFix('');
       setProblem(undefined);
       say('saved: the next alert of this name will say so');
-      read();
+      setSaved(saved + 1);
     } catch (error) {
       setProblem(error instanceof ApiError ? error.message : String(error));
     }
@@ -139,10 +142,10 @@ function Known({ name }: { name: string }) {
       ({ results }) => setFixes(results),
       () => undefined,
     );
-  }, [stored]);
+  }, [stored === undefined, saved]);
   if (name === '') return '';
   const entry = stored?.entry;
-  return html`<h4>Known of ${oneLine(name, 60)}</h4>
+  return html`<h3>Known of ${oneLine(name, 60)}</h3>
     ${
       entry?.seen
         ? html`<p>Seen ${entry.seen} ${entry.seen === 1 ? 'time' : 'times'}${entry.lastSeen ? html`, last <${When} at=${Date.parse(entry.lastSeen)} />` : ''}${entry.resolved ? `; ${entry.resolved} resolved, after ${span((entry.totalMs ?? 0) / entry.resolved)} on average` : ''}.</p>`
@@ -151,7 +154,7 @@ function Known({ name }: { name: string }) {
     ${entry?.fix ? html`<p class="fix"><b>Fix:</b> <bdi>${oneLine(entry.fix, 500)}</bdi></p>` : ''}
     ${fixes.map((each) => html`<p key=${each.entry.id} class="fix"><b>Fix:</b> <bdi>${oneLine(each.entry.title, 500)}</bdi></p>`)}
     <form class="fixform" onSubmit=${save}>
-      <label><span class="sr">What fixed ${name}?</span>
+      <label><span class="sr">What fixed ${oneLine(name, 60)}?</span>
         <input value=${fix} placeholder="What fixed it?" maxlength="500" required onInput=${(event: InputEvent) => setFix((event.target as HTMLInputElement).value)} /></label>
       <button type="submit" class="button">Save fix</button>
       ${problem === undefined ? '' : html`<p class="problem" role="alert">${problem}</p>`}
@@ -164,7 +167,7 @@ function Raw({ id }: { id: string }) {
   const open = (event: Event): void => {
     if (!(event.target as HTMLDetailsElement).open || text !== undefined) return;
     ask<unknown>(`/api/notifications/${encodeURIComponent(id)}`).then(
-      (whole) => setText(JSON.stringify(whole, null, 2)),
+      (whole) => setText(visible(JSON.stringify(whole, null, 2))),
       (error: unknown) => setText(String(error)),
     );
   };

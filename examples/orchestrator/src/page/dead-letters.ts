@@ -3,7 +3,7 @@ import { type ApiError, ask, type DeadLetter } from './api.js';
 import { html } from './html.js';
 import { Mark } from './overview-blocks.js';
 import { loadLetters, say, setState, useStore } from './state.js';
-import { oneLine } from './text.js';
+import { oneLine, visible } from './text.js';
 import { span, When } from './time.js';
 import { escalationWords } from './timeline.js';
 
@@ -64,8 +64,11 @@ function storyOf({ reason, attempts }: DeadLetter): string {
 
 function Letter({ letter }: { letter: DeadLetter }) {
   return html`<div class="letter">
-    ${letter.alert.body ? html`<pre dir="auto" tabindex="0" aria-label="The message">${letter.alert.body}</pre>` : ''}
-    <ol class="timeline">
+    ${letter.alert.body ? html`<pre dir="auto" tabindex="0" aria-label="The message">${visible(letter.alert.body)}</pre>` : ''}
+    ${
+      letter.attempts.length === 0
+        ? ''
+        : html`<ol class="timeline">
       ${letter.attempts.map(
         (
           attempt,
@@ -73,7 +76,8 @@ function Letter({ letter }: { letter: DeadLetter }) {
         ) => html`<li key=${at} class="bad"><${Mark} tone="bad" /><${When} at=${attempt.at} relative=${false} />
           <span class="what">${attempt.channel} attempt ${attempt.attempt}: ${attempt.verdict} after ${span(attempt.ms)} <span class="more" dir="auto">${oneLine(attempt.error ?? '', 400)}</span></span></li>`,
       )}
-    </ol>
+    </ol>`
+    }
     <p class="quiet"><code>${letter.id}</code></p>
   </div>`;
 }

@@ -3,7 +3,7 @@ import { title } from '../words.js';
 import { ask, type ShownEntry, type StoredEntry } from './api.js';
 import { html } from './html.js';
 import { setState, useStore } from './state.js';
-import { oneLine } from './text.js';
+import { oneLine, visible } from './text.js';
 import { span, When } from './time.js';
 
 /** The newest incidents of an entry that are listed. */
@@ -65,8 +65,8 @@ function Entry({ id }: { id: string }) {
   const episodes = [...(entry.episodes ?? [])].reverse().slice(0, EPISODES);
   return html`<div class="detail"><div class="columns">
     <div>
-      <h4>Entry</h4>
-      <div class="prose" dir="auto">${entry.body ?? ''}</div>
+      <h3>Entry</h3>
+      <div class="prose" dir="auto">${visible(entry.body ?? '')}</div>
       ${entry.fix ? html`<p class="fix"><b>Fix:</b> <bdi>${oneLine(entry.fix, 500)}</bdi></p>` : ''}
       <p class="quiet"><code>${oneLine(id)}</code> · revision ${rev}, <${When} at=${Date.parse(updatedAt)} /></p>
       <p class="quiet">${(entry.tags ?? []).map((tag) => html`<span class="tag" key=${tag}><bdi>${oneLine(tag, 40)}</bdi></span>`)}</p>
@@ -74,7 +74,7 @@ function Entry({ id }: { id: string }) {
     <div>
       ${
         episodes.length > 0
-          ? html`<h4>History</h4><ol class="timeline">${episodes.map(
+          ? html`<h3>History</h3><ol class="timeline">${episodes.map(
               ({
                 key,
                 startsAt,

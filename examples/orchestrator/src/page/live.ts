@@ -34,7 +34,8 @@ export async function start(): Promise<void> {
 
 async function loadAll(): Promise<void> {
   try {
-    const overview = await ask<Overview>('/api/overview');
+    const overview = await ask<Overview & { position: string }>('/api/overview');
+    lastId = overview.position;
     deadTold = overview.law.dead;
     receive({ overview });
     await Promise.all([loadAlerts(), loadLetters()]);
@@ -57,8 +58,6 @@ function listen(): void {
   };
   mine.addEventListener('open', (event) => {
     clearTimeout(poll);
-    // Cut off for so long that it is not known what was missed.
-    if (getState().link === 'lost' && !lastId) void loadAll().catch(() => undefined);
     heard(event);
   });
   mine.addEventListener('overview', (event) => {
@@ -99,19 +98,20 @@ function lost(): void {
 
 function schedulePoll(ms: number): void {
   clearTimeout(poll);
-  poll = setTimeout(async () => {
-    try {
-      await loadAll();
-      lastId = '';
-      setState({ link: 'polling' });
-    } catch {
-      lost();
-    }
-    if (source) return;
-    schedulePoll(document.hidden ? HIDDEN_POLL_MS : POLL_MS);
-    // Every so often it tries to listen again.
-    if (!document.hidden && Math.random() < 0.2) listen();
-  }, ms);
+  poll = setTimeout(() => void askAll(), ms);
+}
+
+async function askAll(): Promise<void> {
+  try {
+    await loadAll();
+    setState({ link: 'polling' });
+  } catch {
+    lost();
+  }
+  if (source) return;
+  schedulePoll(document.hidden ? HIDDEN_POLL_MS : POLL_MS);
+  // Every so often it tries to listen again.
+  if (!document.hidden && Math.random() < 0.2) listen();
 }
 
 function close(): void {

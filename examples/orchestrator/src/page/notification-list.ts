@@ -5,7 +5,7 @@ import { ask, type ShownNotification } from './api.js';
 import { html } from './html.js';
 import { Mark } from './overview-blocks.js';
 import { setState, useStore } from './state.js';
-import { matches, oneLine } from './text.js';
+import { matches, oneLine, visible } from './text.js';
 import { When } from './time.js';
 import { escalationWords, Timeline } from './timeline.js';
 
@@ -56,7 +56,6 @@ export function NotificationList() {
           <button type="button" class="row notification" aria-expanded=${isOpen} onClick=${() => setState({ open: isOpen ? (undefined as never) : row.id })}>
             <span class="state"><${Mark} tone=${TONES[row.status]} />${row.status}</span>
             <span class="name"><bdi>${oneLine(row.title, 120)}</bdi></span>
-            <span class="where"></span>
             <span class="severity ${row.severity}">${row.severity}</span>
             <span class="fate">${fateOf(row)}</span>
             <span class="time"><${When} at=${Date.parse(row.acceptedAt)} /></span>
@@ -70,10 +69,11 @@ export function NotificationList() {
   </div>`;
 }
 
-function fateOf({ channel, reason, into, attempts, copies }: NotificationRow): string {
+function fateOf({ status, channel, reason, into, attempts, copies }: NotificationRow): string {
   const absorbed = copies === 0 ? '' : `, ${copies} ${copies === 1 ? 'copy' : 'copies'} absorbed`;
   if (channel !== undefined)
     return `by ${title(channel)}${attempts && attempts > 1 ? `, ${attempts} attempts` : ''}${absorbed}`;
+  if (status === 'dead' && reason === undefined) return `reached nobody${absorbed}`;
   if (reason !== undefined) return `${escalationWords(reason)}${absorbed}`;
   return `${into === undefined ? '' : 'in another message'}${absorbed}`;
 }
@@ -88,8 +88,8 @@ function Detail({ id, version }: { id: string; version: string }) {
   if (!notification) return html`<div class="detail"><p class="quiet">Reading…</p></div>`;
   const { alert } = notification;
   return html`<div class="detail"><div class="columns">
-    <div><h4>What happened</h4><${Timeline} notification=${{ ...notification, sender: alert?.data?.sender }} /></div>
-    <div>${alert?.body ? html`<h4>The message</h4><pre dir="auto" tabindex="0" aria-label="The message">${alert.body}</pre>` : ''}
-      <details class="raw"><summary>As it is kept</summary><pre tabindex="0" aria-label="The notification as JSON">${JSON.stringify(notification, null, 2)}</pre></details></div>
+    <div><h3>What happened</h3><${Timeline} notification=${{ ...notification, sender: alert?.data?.sender }} /></div>
+    <div>${alert?.body ? html`<h3>The message</h3><pre dir="auto" tabindex="0" aria-label="The message">${visible(alert.body)}</pre>` : ''}
+      <details class="raw"><summary>As it is kept</summary><pre tabindex="0" aria-label="The notification as JSON">${visible(JSON.stringify(notification, null, 2))}</pre></details></div>
   </div></div>`;
 }

@@ -4,7 +4,7 @@ import { needWords, plural, title, verdict } from '../words.js';
 import { html } from './html.js';
 import { setState, useStore, type View } from './state.js';
 import { oneLine } from './text.js';
-import { ago, clock, span, When } from './time.js';
+import { ago, clock, since, span, When } from './time.js';
 
 /** Shape, word and colour: a state is never told by colour alone. */
 export function Mark({ tone, label }: { tone: string; label?: string }) {
@@ -16,7 +16,7 @@ export function Mark({ tone, label }: { tone: string; label?: string }) {
 export function Verdict({ overview }: { overview: Overview }) {
   const { tone, text } = verdict(overview);
   return html`<section class="verdict ${tone}" aria-labelledby="verdict">
-    <h2 id="verdict" role="status"><${Mark} tone=${tone} />${text}</h2>
+    <div role="status"><h2 id="verdict"><${Mark} tone=${tone} />${text}</h2></div>
     <${Law} law=${overview.law} />
   </section>`;
 }
@@ -73,7 +73,7 @@ function Refusals({ newest }: { newest: Overview['refused']['newest'] }) {
   return html`<details><summary>The newest ${newest.length}</summary>
     ${[...newest].reverse().map(
       ({ at, from, why, body }) => html`<div class="refusal" key=${at}>
-        <${When} at=${at} /> from <bdi>${from}</bdi>: <bdi>${why}</bdi><pre dir="auto">${body || '(empty)'}</pre></div>`,
+        <${When} at=${at} /> from <bdi>${from}</bdi>: <bdi>${why}</bdi><pre dir="auto">${oneLine(body, 2_000) || '(empty)'}</pre></div>`,
     )}
   </details>`;
 }
@@ -95,10 +95,10 @@ function ChannelItem({ channel }: { channel: ChannelView }) {
   const { now } = useStore();
   const words = { ok: 'works', failing: 'failing', down: 'down', throttled: 'asked to wait', idle: 'not used yet' };
   const tone = { ok: 'ok', failing: 'warn', down: 'bad', throttled: 'warn', idle: 'idle' }[channel.state];
-  const since = channel.since === undefined ? '' : ` ${span(Math.max(0, now - channel.since))}`;
+  const lasting = channel.since === undefined ? '' : ` ${since(now - channel.since)}`;
   return html`<li class=${tone}>
     <div class="step"><${Mark} tone=${tone} /><b>${title(channel.name)}</b>
-      <span class="facts">${words[channel.state]}${channel.state === 'throttled' ? ` ${span(channel.throttledMs)}` : since}</span></div>
+      <span class="facts">${words[channel.state]}${channel.state === 'throttled' ? ` ${span(channel.throttledMs)}` : lasting}</span></div>
     <div class="sub">
       ${channel.sent > 0 ? html`<span>${channel.sent.toLocaleString('en')} sent</span>` : ''}
       ${channel.p95Ms === undefined ? '' : html`<span title="from acceptance to the channel's yes, the last 200">p95 ${span(channel.p95Ms)}</span>`}
@@ -135,9 +135,9 @@ export function Readiness({ overview }: { overview: Overview }) {
     </ul>
     <dl>
       <dt>Last webhook</dt><dd>${overview.lastWebhookAt === undefined ? 'none yet' : ago(overview.lastWebhookAt, now)}</dd>
-      <dt>Oldest unsent</dt><dd>${overview.oldestUnsentAt === undefined ? 'none' : span(Math.max(0, now - overview.oldestUnsentAt))}</dd>
+      <dt>Oldest unsent</dt><dd>${overview.oldestUnsentAt === undefined ? 'none' : since(now - overview.oldestUnsentAt)}</dd>
       <dt>MEMORY.md</dt><dd>${overview.consolidation === undefined ? 'not written yet' : `${overview.consolidation.ok ? '' : 'failed '}${ago(overview.consolidation.at, now)}`}</dd>
-      <dt>Running for</dt><dd>${span(Math.max(0, now - overview.startedAt))}</dd>
+      <dt>Running for</dt><dd>${since(now - overview.startedAt)}</dd>
     </dl>
   </section>`;
 }

@@ -8,9 +8,9 @@ import { html } from './html.js';
 import { Knowledge } from './knowledge.js';
 import { start } from './live.js';
 import { NotificationList } from './notification-list.js';
-import { Chain, Needs, Plots, Readiness, Verdict } from './overview-blocks.js';
+import { Chain, go, Needs, Plots, Readiness, Verdict } from './overview-blocks.js';
 import { getState, setState, useStore, type View, writePreference } from './state.js';
-import { ago, clock, zoneName } from './time.js';
+import { ago, clock, isUtcHere, zoneName } from './time.js';
 
 const app = document.getElementById('app')!;
 
@@ -48,11 +48,11 @@ function Header() {
   const freeze = (): void => setState({ frozen: !frozen });
   const other = utc ? `${clock(now, false).slice(0, 5)} ${zoneName(now)}` : `${clock(now, true).slice(0, 5)} UTC`;
   return html`<header class="top">
-    <a class="brand" href="/" onClick=${(event: MouseEvent) => (event.preventDefault(), setState({ view: 'alerts', status: undefined as never, query: '', open: undefined as never }))}><b>Holdfast</b></a>
+    <a class="brand" href="/" onClick=${(event: MouseEvent) => go(event, 'alerts')}><b>Holdfast</b></a>
     <span class="host">${location.host}</span>
     <${Link} />
     <span class="grow"></span>
-    <button type="button" class="clockbutton" aria-pressed=${utc} title="Times in UTC (u)" onClick=${toggleUtc}><span class="now">${clock(now, utc)} ${utc ? 'UTC' : zoneName(now)}</span> <span class="other">${other}</span></button>
+    <button type="button" class="clockbutton" aria-pressed=${utc} title="Times in UTC (u)" onClick=${toggleUtc}><span class="now">${clock(now, utc)} ${utc ? 'UTC' : zoneName(now)}</span> ${isUtcHere ? '' : html`<span class="other">${other}</span>`}</button>
     <button type="button" class="button ${frozen ? 'on' : ''}" aria-pressed=${frozen} title="Freeze (f)" onClick=${freeze}>${frozen ? `Frozen${behind > 0 ? `, ${behind} behind` : ''}` : held && behind > 0 ? `Held, ${behind} behind` : 'Freeze'}</button>
     <button type="button" class="button" aria-label="Keys and words" title="Keys and words (?)" onClick=${() => setState({ dialog: 'help' })}>?</button>
     ${app.dataset.login === undefined ? '' : html`<form method="post" action="/logout"><button type="submit" class="button">Log out</button></form>`}

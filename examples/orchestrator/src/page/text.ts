@@ -2,6 +2,14 @@ import { oneLine } from '../plain-text.js';
 
 export { oneLine };
 
+/** Text of several lines, with what can't be seen made visible in each. */
+export function visible(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => oneLine(line, 20_000))
+    .join('\n');
+}
+
 /** The alert's name, for people. */
 export function nameOf(labels: Record<string, string>): string {
   return oneLine(labels.alertname || 'unnamed alert', 120);

@@ -16,6 +16,9 @@ export function utcText(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
+/** Whether the viewer's clock shows UTC anyway. */
+export const isUtcHere = new Date().getTimezoneOffset() === 0;
+
 /** The viewer's zone at that moment, such as `GMT+1`. */
 export function zoneName(at: number): string {
   const parts = new Intl.DateTimeFormat(undefined, { timeZoneName: 'short' }).formatToParts(at);
@@ -36,7 +39,12 @@ function localDay(at: number): string {
 /** `now`, `12 s ago`, `4 min ago`, `3 h ago`, `2 days ago`. */
 export function ago(at: number, now: number): string {
   const ms = now - at;
-  return ms < 1_500 ? 'now' : `${span(ms)} ago`;
+  return ms < 2_000 ? 'now' : `${since(ms)} ago`;
+}
+
+/** How long something goes on, in whole seconds, so that it does not flicker. */
+export function since(ms: number): string {
+  return span(Math.max(1, Math.floor(ms / 1_000)) * 1_000).replace('.0 ', ' ');
 }
 
 /** `120 ms`, `1.4 s`, `12 s`, `4 min`, `3 h 10 min`, `2 days`. */
