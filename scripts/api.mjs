@@ -9,7 +9,9 @@ for (const name of PACKAGES) {
   const list = apiList(name);
   if (process.argv.includes('--write')) writeFileSync(path, list);
   else if (readFileSync(path, 'utf8') !== list) {
-    console.error(`the public surface of @holdfast/${name} is not what ${path} says: review it, then node scripts/api.mjs --write`);
+    console.error(
+      `the public surface of @holdfast/${name} is not what ${path} says: review it, then node scripts/api.mjs --write`,
+    );
     process.exitCode = 1;
   }
 }

@@ -21,7 +21,13 @@ const STEPS = [
     'node16',
     '--quiet',
   ]),
-  ['packed, installed alone, imported, required, compiled', process.execPath, 'scripts/smoke-pack.mjs'],
+  [
+    'packed and used: alone, on every Node, by every TypeScript, in Jest',
+    process.execPath,
+    '--import',
+    'tsx',
+    'scripts/smoke-pack.mjs',
+  ],
 ];
 
 for (const [name, command, ...args] of STEPS) {

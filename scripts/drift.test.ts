@@ -63,12 +63,18 @@ describe.each(PACKAGES)('%s', (name) => {
   });
 
   it('names in its README each error code, and none that is gone', () => {
-    const said = rowsOf(readme(name), 'Code').flatMap((row) => names(row[0] ?? '')).filter((code) => /^[A-Z_]+$/.test(code));
+    const said = rowsOf(readme(name), 'Code')
+      .flatMap((row) => names(row[0] ?? ''))
+      .filter((code) => /^[A-Z_]+$/.test(code));
     expect([...new Set(said)].sort()).toEqual([...errorCodes(name)].sort());
   });
 
   it('names in its README no event that is gone, and each one where it has a table of them', () => {
-    const said = new Set(rowsOf(readme(name), 'Event').flatMap((row) => names(row[0] ?? '')).filter((type) => type.includes('.')));
+    const said = new Set(
+      rowsOf(readme(name), 'Event')
+        .flatMap((row) => names(row[0] ?? ''))
+        .filter((type) => type.includes('.')),
+    );
     const real = events(name).map(({ type }) => type);
     expect([...said].filter((type) => !real.includes(type))).toEqual([]);
     if (said.size > 0) expect(real.filter((type) => !said.has(type))).toEqual([]);
@@ -102,7 +108,9 @@ describe('reference pages', () => {
   });
 
   it('notice a field that is missing', () => {
-    const faults = eventFaults(page('events').replace('| `lock.released` | `path`, `heldMs` |', '| `lock.released` | `path` |'));
+    const faults = eventFaults(
+      page('events').replace('| `lock.released` | `path`, `heldMs` |', '| `lock.released` | `path` |'),
+    );
     expect(faults).toContain('file-lock: lock.released has the fields path, heldMs, the page says `path`');
   });
 
@@ -117,17 +125,24 @@ describe('reference pages', () => {
 
 describe('stated', () => {
   it('reads numbers, sizes, durations, quoted words and truth, and nothing else', () => {
-    expect(['30,000', '`10_000`', '15 MiB', '30 s', '64 * 1024', "`'reject'`", 'true', "the system's"].map(stated)).toEqual([
-      30_000, 10_000, 15_728_640, 30_000, 65_536, 'reject', true, undefined,
-    ]);
+    expect(
+      ['30,000', '`10_000`', '15 MiB', '30 s', '64 * 1024', "`'reject'`", 'true', "the system's"].map(stated),
+    ).toEqual([30_000, 10_000, 15_728_640, 30_000, 65_536, 'reject', true, undefined]);
   });
 });
 
 describe('defaultFaults', () => {
   it('tells a wrong default from a right one, and one that the code does not have', () => {
     const known = (option: string) => ({ a: 1, b: 2 })[option];
-    const rows = [{ options: ['a', 'b'], cell: '1, 3' }, { options: ['c'], cell: '4' }, { options: ['a'], cell: 'off' }];
-    expect(defaultFaults(rows, known)).toEqual(['b: the page says 3, the code 2', 'c: the page says 4, the code has no such default']);
+    const rows = [
+      { options: ['a', 'b'], cell: '1, 3' },
+      { options: ['c'], cell: '4' },
+      { options: ['a'], cell: 'off' },
+    ];
+    expect(defaultFaults(rows, known)).toEqual([
+      'b: the page says 3, the code 2',
+      'c: the page says 4, the code has no such default',
+    ]);
   });
 });
 

@@ -2,7 +2,17 @@
 // npm run release -- --version   turns .changeset into versions and changelogs, for a commit that people review
 // npm run release                publishes what is versioned and not yet on the registry; meant for the release workflow
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -14,11 +24,14 @@ const bin = {
   changeset: join(dirname(require.resolve('@changesets/cli/package.json')), 'bin.js'),
 };
 const manifestOf = (base, name) => JSON.parse(readFileSync(join(base, 'packages', name, 'package.json'), 'utf8'));
-const pendingIn = (base) => readdirSync(join(base, '.changeset')).filter((file) => file.endsWith('.md') && file !== 'README.md');
+const pendingIn = (base) =>
+  readdirSync(join(base, '.changeset')).filter((file) => file.endsWith('.md') && file !== 'README.md');
 
 const args = process.argv.slice(2);
 const kept = args.find((arg) => arg.startsWith('--keep='))?.slice('--keep='.length);
-const unknown = args.filter((arg) => !['--dry-run', '--version', '--skip-build'].includes(arg) && !arg.startsWith('--keep='));
+const unknown = args.filter(
+  (arg) => !['--dry-run', '--version', '--skip-build'].includes(arg) && !arg.startsWith('--keep='),
+);
 if (unknown.length > 0) {
   console.error(`unknown: ${unknown.join(' ')}; there are --dry-run, --version`);
   process.exit(2);
@@ -35,7 +48,9 @@ function version(base) {
 function publish() {
   const pending = pendingIn(root);
   if (pending.length > 0) {
-    console.error(`${pending.length} changesets wait: run npm run release -- --version and commit what it changes first`);
+    console.error(
+      `${pending.length} changesets wait: run npm run release -- --version and commit what it changes first`,
+    );
     process.exit(1);
   }
   node(bin.turbo, ['run', 'build', '--output-logs=errors-only'], root);
@@ -55,9 +70,14 @@ function dryRun() {
     const released = PACKAGES.filter((name) => manifestOf(copy, name).version !== before[name]);
     for (const name of released) checkVersioned(copy, name, before[name]);
     if (pendingIn(copy).length > 0) throw new Error(`changesets are left: ${pendingIn(copy).join(', ')}`);
-    for (const name of released) step(`npm pack ${name} ${before[name]} -> ${manifestOf(copy, name).version}`, () => pack(copy, name, tarballs));
-    step('each tarball installs and loads, alone', () => released.forEach((name) => load(tarballs, copy, name)));
-    console.log(`would publish: ${released.map((name) => `@holdfast/${name}@${manifestOf(copy, name).version}`).join(', ') || 'nothing'}`);
+    for (const name of released)
+      step(`npm pack ${name} ${before[name]} -> ${manifestOf(copy, name).version}`, () => pack(copy, name, tarballs));
+    step('each tarball installs and loads, alone', () => {
+      for (const name of released) load(tarballs, copy, name);
+    });
+    console.log(
+      `would publish: ${released.map((name) => `@holdfast/${name}@${manifestOf(copy, name).version}`).join(', ') || 'nothing'}`,
+    );
     console.log('would tag the same; nothing was uploaded, nothing here was changed');
   } finally {
     rmSync(copy, { recursive: true, force: true });
@@ -71,9 +91,14 @@ function copyOf(copy) {
   for (const file of files) {
     if (existsSync(join(root, file))) cpSync(join(root, file), join(copy, file));
   }
-  for (const name of PACKAGES) cpSync(join(root, 'packages', name, 'dist'), join(copy, 'packages', name, 'dist'), { recursive: true });
+  for (const name of PACKAGES)
+    cpSync(join(root, 'packages', name, 'dist'), join(copy, 'packages', name, 'dist'), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-  const git = (...rest) => execFileSync('git', ['-c', 'user.name=release', '-c', 'user.email=release@localhost', ...rest], { cwd: copy, stdio: 'ignore' });
+  const git = (...rest) =>
+    execFileSync('git', ['-c', 'user.name=release', '-c', 'user.email=release@localhost', ...rest], {
+      cwd: copy,
+      stdio: 'ignore',
+    });
   git('init', '--initial-branch=main');
   git('add', '--all');
   git('commit', '--message', 'before');
@@ -92,11 +117,21 @@ function checkVersioned(copy, name, before) {
 }
 
 function pack(copy, name, tarballs) {
-  const [packed] = JSON.parse(npm(['pack', '--json', '--ignore-scripts', '--pack-destination', tarballs], join(copy, 'packages', name)));
+  const [packed] = JSON.parse(
+    npm(['pack', '--json', '--ignore-scripts', '--pack-destination', tarballs], join(copy, 'packages', name)),
+  );
   const manifest = manifestOf(copy, name);
-  if (packed.version !== manifest.version) throw new Error(`${name}: packed ${packed.version}, expected ${manifest.version}`);
+  if (packed.version !== manifest.version)
+    throw new Error(`${name}: packed ${packed.version}, expected ${manifest.version}`);
   const paths = packed.files.map(({ path }) => path);
-  for (const needed of ['README.md', 'LICENSE', 'package.json', 'dist/index.js', 'dist/index.cjs', ...manifest.files.filter((file) => file !== 'dist')])
+  for (const needed of [
+    'README.md',
+    'LICENSE',
+    'package.json',
+    'dist/index.js',
+    'dist/index.cjs',
+    ...manifest.files.filter((file) => file !== 'dist'),
+  ])
     if (!paths.includes(needed)) throw new Error(`${name}: the tarball has no ${needed}`);
   if (!paths.includes('CHANGELOG.md')) console.log(`note ${name}: "files" of its package.json leaves CHANGELOG.md out`);
   for (const script of ['preinstall', 'install', 'postinstall', 'prepare'])
@@ -107,10 +142,17 @@ function load(tarballs, copy, name) {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-load-'));
   try {
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-    const own = Object.keys(manifestOf(copy, name).dependencies ?? {}).flatMap((dependency) => PACKAGES.filter((each) => `@holdfast/${each}` === dependency));
-    const files = [name, ...own].map((each) => join(tarballs, `holdfast-${each}-${manifestOf(copy, each).version}.tgz`));
+    const own = Object.keys(manifestOf(copy, name).dependencies ?? {}).flatMap((dependency) =>
+      PACKAGES.filter((each) => `@holdfast/${each}` === dependency),
+    );
+    const files = [name, ...own].map((each) =>
+      join(tarballs, `holdfast-${each}-${manifestOf(copy, each).version}.tgz`),
+    );
     npm(['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline', ...files], folder);
-    execFileSync(process.execPath, ['--input-type=module', '--eval', `await import('@holdfast/${name}')`], { cwd: folder, stdio: 'inherit' });
+    execFileSync(process.execPath, ['--input-type=module', '--eval', `await import('@holdfast/${name}')`], {
+      cwd: folder,
+      stdio: 'inherit',
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -54,7 +54,8 @@ const benchmarks = pages('benchmarks').map((page) => ({ text: page, link: `/benc
 
 export default defineConfig({
   title: 'Holdfast',
-  description: 'Nothing accepted is lost, nothing is done twice, nothing grows without bound, nothing fails in silence.',
+  description:
+    'Nothing accepted is lost, nothing is done twice, nothing grows without bound, nothing fails in silence.',
   base: process.env.DOCS_BASE ?? '/',
   lang: 'en',
   srcExclude: ['snippets/**', 'simulations/**', 'generated/**', 'api/**', 'diagrams/**'],
@@ -83,7 +84,10 @@ export default defineConfig({
       { text: 'Changelog', link: '/changelog' },
     ],
     sidebar: {
-      '/guide/': [{ text: 'Guide', items: guide }, { text: 'Packages', items: packagePages }],
+      '/guide/': [
+        { text: 'Guide', items: guide },
+        { text: 'Packages', items: packagePages },
+      ],
       '/packages/': [
         { text: 'Packages', items: [{ text: 'All five', link: '/packages/' }, ...packagePages] },
         { text: 'Patterns', items: patterns },

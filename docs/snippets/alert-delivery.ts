@@ -20,7 +20,12 @@ const delivery = await openDelivery({
   chain: [
     { channel: slackWebhook({ url: env.slackUrl }) },
     {
-      channel: sendGrid({ apiKey: env.sendGridKey, from: 'alerts@example.com', to: 'ops@example.com', baseUrl: mail.url }),
+      channel: sendGrid({
+        apiKey: env.sendGridKey,
+        from: 'alerts@example.com',
+        to: 'ops@example.com',
+        baseUrl: mail.url,
+      }),
     },
   ],
   critical: ({ alert, reason }) => console.error('reached nobody', alert.id, reason),

@@ -14,6 +14,7 @@ const delivery = await openDelivery({
   store: deliveryMemory(),
   chain: [{ channel: { name: 'recorder', send: async (alert) => void sent.push(alert.title) } }],
 });
+
 // #endregion memory
 
 // #region events

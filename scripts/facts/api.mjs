@@ -3,7 +3,7 @@ import ts from 'typescript';
 import { entryPoints } from './packages.mjs';
 import { program, sourceFile } from './program.mjs';
 
-const FLAGS = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseFullyQualifiedType * 0;
+const FLAGS = ts.TypeFormatFlags.NoTruncation | (ts.TypeFormatFlags.UseFullyQualifiedType * 0);
 
 /** The text of docs/api/<name>.txt. */
 export function apiList(name) {
@@ -19,12 +19,15 @@ function exportsOf(file) {
   const symbols = checker.getExportsOfModule(checker.getSymbolAtLocation(file));
   return symbols
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((symbol) => describe(checker, symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol, symbol.name));
+    .flatMap((symbol) =>
+      describe(checker, symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol, symbol.name),
+    );
 }
 
 function describe(checker, symbol, name) {
   const { flags } = symbol;
-  if (flags & ts.SymbolFlags.Class) return [`class ${name}`, ...members(checker, checker.getDeclaredTypeOfSymbol(symbol), name)];
+  if (flags & ts.SymbolFlags.Class)
+    return [`class ${name}`, ...members(checker, checker.getDeclaredTypeOfSymbol(symbol), name)];
   if (flags & ts.SymbolFlags.Interface)
     return [`interface ${name}`, ...members(checker, checker.getDeclaredTypeOfSymbol(symbol), name)];
   if (flags & ts.SymbolFlags.TypeAlias) {
@@ -34,7 +37,9 @@ function describe(checker, symbol, name) {
   const type = checker.getTypeOfSymbol(symbol);
   const signatures = type.getCallSignatures();
   if (signatures.length > 0)
-    return signatures.map((signature) => `function ${name}${oneLine(checker.signatureToString(signature, undefined, FLAGS))}`);
+    return signatures.map(
+      (signature) => `function ${name}${oneLine(checker.signatureToString(signature, undefined, FLAGS))}`,
+    );
   return [`const ${name}: ${oneLine(checker.typeToString(type, undefined, FLAGS))}`];
 }
 

@@ -5,8 +5,13 @@ export function stated(text) {
   const bare = text.replaceAll('`', '').trim();
   if (/^[\d,_.]+$/.test(bare)) return Number(bare.replace(/[,_]/g, ''));
   const size = bare.match(/^([\d.]+)\s*(MiB|KiB|MB|s|min|h|d)$/);
-  if (size) return Number(size[1]) * { MiB: 2 ** 20, KiB: 2 ** 10, MB: 1e6, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[size[2]];
-  if (/^[\d_]+(\s*\*\s*[\d_]+)+$/.test(bare)) return bare.split('*').reduce((product, part) => product * Number(part.replaceAll('_', '')), 1);
+  if (size)
+    return (
+      Number(size[1]) *
+      { MiB: 2 ** 20, KiB: 2 ** 10, MB: 1e6, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[size[2]]
+    );
+  if (/^[\d_]+(\s*\*\s*[\d_]+)+$/.test(bare))
+    return bare.split('*').reduce((product, part) => product * Number(part.replaceAll('_', '')), 1);
   const quoted = bare.match(/^'([^']*)'$/);
   if (quoted) return quoted[1];
   if (bare === 'true' || bare === 'false') return bare === 'true';
@@ -15,7 +20,9 @@ export function stated(text) {
 
 /** The value at `a.b` of an object, or undefined. */
 export function at(object, path) {
-  return path.split('.').reduce((value, key) => (typeof value === 'object' && value !== null ? value[key] : undefined), object);
+  return path
+    .split('.')
+    .reduce((value, key) => (typeof value === 'object' && value !== null ? value[key] : undefined), object);
 }
 
 /** An option's default by its name: at the top, in `step`, or wherever only one of the groups has it. */

@@ -22,10 +22,14 @@ export function events(name) {
   return found;
 
   function read(node) {
-    if (ts.isUnionTypeNode(node)) return node.types.forEach(read);
+    if (ts.isUnionTypeNode(node)) {
+      for (const member of node.types) read(member);
+      return;
+    }
     const type = checker.getTypeFromTypeNode(node);
     if (ts.isTypeReferenceNode(node) && type.isUnion()) {
-      return type.aliasSymbol?.declarations?.forEach((declaration) => read(declaration.type));
+      for (const declaration of type.aliasSymbol?.declarations ?? []) read(declaration.type);
+      return;
     }
     const of = (property) => checker.typeToString(checker.getTypeOfSymbol(property));
     const properties = type.getProperties();

@@ -12,7 +12,9 @@ export function pagesWithFigures() {
     .filter((file) => file.endsWith('.md') && !/^(generated|benchmarks|reference\/api|\.vitepress)\//.test(file))
     .map((file) => join(root, 'docs', file));
   const packages = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name, 'README.md'));
-  return [...docs, ...packages, join(root, 'README.md'), join(root, 'examples/orchestrator/README.md')].filter((path) => existsSync(path));
+  return [...docs, ...packages, join(root, 'README.md'), join(root, 'examples/orchestrator/README.md')].filter((path) =>
+    existsSync(path),
+  );
 }
 
 /** The text with every figure as measured last, and what could not be found or differed before. */

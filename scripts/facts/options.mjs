@@ -1,7 +1,7 @@
 // Every option that has a default, as the sources say: its TSDoc, its `@defaultValue`, and the reason beside it in DEFAULTS.
 import ts from 'typescript';
-import { commentAbove, program } from './program.mjs';
 import { root } from './packages.mjs';
+import { commentAbove, program } from './program.mjs';
 
 /** The interfaces named *Options (and Step) of a package that its entry points export, with their properties. */
 export function optionTables(name) {
@@ -14,11 +14,20 @@ export function optionTables(name) {
       const rows = statement.members.filter(ts.isPropertySignature).map((member) => ({
         name: member.name.getText(),
         required: member.questionToken === undefined,
-        type: member.type?.getText().replace(/\s*\|\s*undefined$/, '').replace(/\s+/g, ' ') ?? '',
+        type:
+          member.type
+            ?.getText()
+            .replace(/\s*\|\s*undefined$/, '')
+            .replace(/\s+/g, ' ') ?? '',
         text: commentAbove(member),
         defaultValue: tagOf(member, 'defaultValue'),
       }));
-      tables.push({ name: statement.name.text, file: file.fileName.slice(root.length), about: commentAbove(statement), rows });
+      tables.push({
+        name: statement.name.text,
+        file: file.fileName.slice(root.length),
+        about: commentAbove(statement),
+        rows,
+      });
     }
   }
   return tables;

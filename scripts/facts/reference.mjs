@@ -27,7 +27,14 @@ export function eventFaults(page) {
       if (written === undefined || names(written).join() === fields.join()) return [];
       return [`${name}: ${type} has the fields ${fields.join(', ') || 'none'}, the page says ${written}`];
     });
-    return [...compare(name, known.map(({ type }) => type), rows), ...fields];
+    return [
+      ...compare(
+        name,
+        known.map(({ type }) => type),
+        rows,
+      ),
+      ...fields,
+    ];
   });
 }
 
@@ -47,14 +54,19 @@ export function syncedEvents(page) {
     const said = rowsOf(readme(name), 'Event');
     return events(name).map(({ type, fields, text }) => {
       const row = said.find((cells) => names(cells[0]).includes(type));
-      return { name: type, fresh: [fields.map((field) => `\`${field}\``).join(', '), text || row?.[1] || ''], keep: [2] };
+      return {
+        name: type,
+        fresh: [fields.map((field) => `\`${field}\``).join(', '), text || row?.[1] || ''],
+        keep: [2],
+      };
     });
   });
 }
 
 function compare(name, known, rows) {
   const faults = known.filter((each) => !rows.has(each)).map((each) => `${name}: ${each} is not on the page`);
-  for (const each of rows.keys()) if (!known.includes(each)) faults.push(`${name}: ${each} is on the page and not in the sources`);
+  for (const each of rows.keys())
+    if (!known.includes(each)) faults.push(`${name}: ${each} is on the page and not in the sources`);
   for (const [each, cells] of rows) if (cells.at(-1) === '') faults.push(`${name}: ${each} has no text`);
   return faults;
 }
@@ -71,15 +83,21 @@ function synced(page, title, header, wanted) {
     const old = rowsByName(section, title, header.length);
     const rows = wanted(name).map(({ name: each, fresh, keep }) => {
       const before = old.get(each);
-      const cells = [`\`${each}\``, ...fresh.map((value, n) => (before && keep.includes(n + 1) && before[n + 1]) || value)];
+      const cells = [
+        `\`${each}\``,
+        ...fresh.map((value, n) => (before && keep.includes(n + 1) && before[n + 1]) || value),
+      ];
       return `| ${cells.join(' | ')} |`;
     });
     const table = `| ${header.join(' | ')} |\n|${'---|'.repeat(header.length)}\n${rows.join('\n')}\n`;
-    const intro = section.split('\n').filter((line) => !line.startsWith('|')).join('\n').trimEnd();
+    const intro = section
+      .split('\n')
+      .filter((line) => !line.startsWith('|'))
+      .join('\n')
+      .trimEnd();
     const heading = intro.trim() === '' ? `\n## ${name}` : intro;
     const replaced = `${heading}\n\n${table}`;
     text = section === '' ? `${text.trimEnd()}\n${replaced}` : text.replace(section, () => replaced);
   }
   return `${text.trimEnd()}\n`;
 }
-

@@ -52,7 +52,10 @@ export async function writeReference() {
 
 /** How TypeDoc names the module of a file: its path from the root, without extension and without `/index`. */
 function moduleName(source) {
-  return source.slice(root.length).replace(/\.ts$/, '').replace(/\/index$/, '');
+  return source
+    .slice(root.length)
+    .replace(/\.ts$/, '')
+    .replace(/\/index$/, '');
 }
 
 function index(entries) {

@@ -10,14 +10,22 @@ export function writeBenchmarks() {
   rmSync(pages, { recursive: true, force: true });
   mkdirSync(pages, { recursive: true });
   const groups = existsSync(results)
-    ? readdirSync(results, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    ? readdirSync(results, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
     : [];
   const listed = [];
   for (const group of groups.sort()) {
-    const tables = readdirSync(join(results, group)).filter((file) => file.endsWith('.md')).map((file) => file.slice(0, -3)).sort();
+    const tables = readdirSync(join(results, group))
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => file.slice(0, -3))
+      .sort();
     if (tables.length === 0) continue;
     const parts = tables.map((table) => `${section(group, table)}`);
-    writeFileSync(join(pages, `${group}.md`), `---\noutline: [2, 2]\n---\n\n# Benchmarks: ${group}\n\n${parts.join('\n\n')}\n`);
+    writeFileSync(
+      join(pages, `${group}.md`),
+      `---\noutline: [2, 2]\n---\n\n# Benchmarks: ${group}\n\n${parts.join('\n\n')}\n`,
+    );
     listed.push(`- [${group}](./${group}.md): ${tables.length} tables`);
   }
   writeFileSync(join(pages, 'index.md'), overview(listed));
@@ -27,7 +35,10 @@ export function writeBenchmarks() {
 function section(group, table) {
   const base = join(results, group, table);
   // One level lower: a page holds several tables.
-  let text = readFileSync(`${base}.md`, 'utf8').replace(/^(#+) /gm, (_, marks) => `${'#'.repeat(Math.max(2, marks.length + 1))} `);
+  let text = readFileSync(`${base}.md`, 'utf8').replace(
+    /^(#+) /gm,
+    (_, marks) => `${'#'.repeat(Math.max(2, marks.length + 1))} `,
+  );
   if (!/^## /m.test(text)) text = `## ${table}\n\n${text}`;
   text = text.replace(/!\[[^\]]*\]\([^)]*\.svg\)/g, '');
   const plot = existsSync(`${base}.svg`) ? figure(readFileSync(`${base}.svg`, 'utf8')) : '';
@@ -36,7 +47,10 @@ function section(group, table) {
 
 /** The plot inline, its colours from the site's style sheet, so that it follows the theme switch. */
 function figure(svg) {
-  const inline = svg.replace(/<style>[\s\S]*?<\/style>/, '').replace(/\n\s*/g, '').trim();
+  const inline = svg
+    .replace(/<style>[\s\S]*?<\/style>/, '')
+    .replace(/\n\s*/g, '')
+    .trim();
   return `<figure class="bench-plot" v-pre>${inline}</figure>`;
 }
 

@@ -8,13 +8,23 @@ export function writeChangelog() {
     .filter((file) => file.endsWith('.md') && file !== 'README.md')
     .map((file) => readFileSync(join(root, '.changeset', file), 'utf8').match(/^---\n([\s\S]*?)\n---\n([\s\S]*)$/))
     .filter(Boolean)
-    .map(([, head, text]) => `- ${head.replaceAll("'", '').replaceAll('"', '').replace(/^(\S+): (\w+)$/gm, '**$1** ($2)').replaceAll('\n', ', ')}: ${text.trim()}`);
+    .map(
+      ([, head, text]) =>
+        `- ${head
+          .replaceAll("'", '')
+          .replaceAll('"', '')
+          .replace(/^(\S+): (\w+)$/gm, '**$1** ($2)')
+          .replaceAll('\n', ', ')}: ${text.trim()}`,
+    );
   const released = PACKAGES.flatMap((name) => {
     const path = join(root, 'packages', name, 'CHANGELOG.md');
     return existsSync(path) ? [readFileSync(path, 'utf8').replace(/^(#+) /gm, '#$1 ')] : [];
   });
   const waiting = pending.length > 0 ? `## Waiting for the next release\n\n${pending.join('\n')}\n\n` : '';
   mkdirSync(join(root, 'docs/generated'), { recursive: true });
-  writeFileSync(join(root, 'docs/generated/changelog.md'), waiting + (released.join('\n') || 'Nothing has been released yet.\n'));
+  writeFileSync(
+    join(root, 'docs/generated/changelog.md'),
+    waiting + (released.join('\n') || 'Nothing has been released yet.\n'),
+  );
   return `${pending.length} waiting, ${released.length} packages released`;
 }

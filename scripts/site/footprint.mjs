@@ -14,7 +14,12 @@ export function footprint() {
     return [
       `[\`@holdfast/${name}\`](/packages/${name})`,
       ...sizes(folder),
-      `${installed.size}: ${[...installed].sort().map((each) => `\`${each}\``).join(', ') || 'none'}`.replace(/^0: none$/, 'none'),
+      `${installed.size}: ${
+        [...installed]
+          .sort()
+          .map((each) => `\`${each}\``)
+          .join(', ') || 'none'
+      }`.replace(/^0: none$/, 'none'),
       peers.map((peer) => `\`${peer}\``).join(', ') || 'none',
     ];
   });
@@ -36,7 +41,11 @@ export function dependenciesOf(manifest, found = new Set()) {
 function sizes(folder) {
   if (!existsSync(join(folder, 'dist/index.js'))) return ['not built', 'not built'];
   const [packed] = JSON.parse(
-    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
   );
   return [packed.size, packed.unpackedSize].map((bytes) => `${Math.round(bytes / 1000)} kB`);
 }
