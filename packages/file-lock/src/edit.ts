@@ -1,5 +1,5 @@
 import { FileLockError } from './errors.js';
-import { invalid } from './options.js';
+import { DEFAULTS, invalid } from './options.js';
 import type { UpdateOptions, UpdateResult } from './update-file.js';
 import { updateFile, updateSettings } from './update-file.js';
 import { readVersioned } from './version.js';
@@ -23,9 +23,6 @@ export interface EditOptions extends Omit<UpdateOptions, 'ifVersion'> {
   maxAttempts?: number | undefined;
 }
 
-/** Three thoughts overtaken in a row mean that the file is too busy for this: choice. */
-const MOST_ATTEMPTS = 3;
-
 /**
  * Changes a file by a step too long to hold a lock for (a person, a model, a network call): `think` runs without the lock
  * on a version of the file, then `merge` runs shortly under it on what the file has become. No change made meanwhile is
@@ -36,7 +33,7 @@ const MOST_ATTEMPTS = 3;
  * `maxAttempts` proposals that `merge` refused; then the file has not been changed
  */
 export function edit<P>(path: string, steps: Edit<P>, options: EditOptions = {}): Promise<UpdateResult> {
-  const { maxAttempts = MOST_ATTEMPTS, ...update } = options;
+  const { maxAttempts = DEFAULTS.maxAttempts, ...update } = options;
   if (!Number.isInteger(maxAttempts) || maxAttempts < 1)
     throw invalid('maxAttempts', 'must be a whole number, at least 1', maxAttempts);
   updateSettings(update);

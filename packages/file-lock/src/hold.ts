@@ -8,6 +8,7 @@ import { startHeartbeat } from './heartbeat.js';
 import { liveNames } from './identity.js';
 import type { LockFs } from './lock-fs.js';
 import { runToEnd } from './lock-fs.js';
+import { DEFAULTS } from './options.js';
 import type { Contest, Event } from './protocol.js';
 import { mine, stagePath } from './protocol.js';
 import { beginCommit, decideCommit } from './protocol-commit.js';
@@ -162,7 +163,7 @@ export async function holdLock(parts: HoldParts): Promise<Hold> {
     signal: abort.signal,
     commit(data, options = {}) {
       if (state === 'released' || releasing) return Promise.reject(releasedError(path));
-      const done = commits.then(() => commitNow(data, options.fsync ?? true));
+      const done = commits.then(() => commitNow(data, options.fsync ?? DEFAULTS.fsync));
       commits = done.catch(() => {});
       return done;
     },

@@ -5,7 +5,7 @@ import { createEmitter } from '@holdfast/observe';
 import { contendFor } from './acquire.js';
 import { FileLockError, ioError, isFileLockError, systemCode } from './errors.js';
 import type { AcquireOptions, AcquireSettings } from './options.js';
-import { acquireSettings, checkPath } from './options.js';
+import { acquireSettings, checkPath, DEFAULTS } from './options.js';
 import { syncDirectoryOf } from './replace.js';
 import { resolveTarget } from './target.js';
 
@@ -43,7 +43,12 @@ const NEWLINE = 0x0a;
  */
 export function appendJsonl(path: string, records: unknown, options: AppendOptions = {}): Promise<void> {
   checkPath(path);
-  return appendNow(path, Array.isArray(records) ? records : [records], acquireSettings(options), options.fsync ?? true);
+  return appendNow(
+    path,
+    Array.isArray(records) ? records : [records],
+    acquireSettings(options),
+    options.fsync ?? DEFAULTS.fsync,
+  );
 }
 
 async function appendNow(path: string, records: unknown[], settings: AcquireSettings, fsync: boolean): Promise<void> {

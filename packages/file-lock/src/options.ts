@@ -39,14 +39,21 @@ export interface AcquireOptions {
   random?: (() => number) | undefined;
 }
 
-/** The defaults, each with its reason. */
+/** The defaults of every function here, each with its reason. */
 export const DEFAULTS = {
   /** proper-lockfile's own default, so that both agree on what stale means. */
   staleMs: 10_000,
   /** As long as `staleMs`: choice. A dead owner on this host is replaced in milliseconds, so this is for busy files. */
   timeoutMs: 10_000,
+  /** A hung owner must not block for ever. */
   takeover: 'dead-or-stale',
-} as const satisfies AcquireOptions;
+  /** What resolves is durable. */
+  fsync: true,
+  /** What an editor saved must not be lost, and neither the update. */
+  onExternalChange: 'rerun',
+  /** Three thoughts overtaken in a row mean that the file is too busy for `edit`: choice. */
+  maxAttempts: 3,
+} as const;
 
 /** proper-lockfile accepts no less; a shorter one would take a process that is merely busy for dead. */
 const LEAST_STALE_MS = 2_000;

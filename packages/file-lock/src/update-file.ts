@@ -1,7 +1,7 @@
 import { joinGroup } from './group.js';
 import type { Hold } from './hold.js';
 import type { AcquireOptions, AcquireSettings } from './options.js';
-import { acquireSettings, checkPath, invalid } from './options.js';
+import { acquireSettings, checkPath, DEFAULTS, invalid } from './options.js';
 
 /** Computes the new text from the present one (null: no file). `undefined` leaves the file as it is. */
 export type Update = (current: string | null, hold: Hold) => string | undefined | Promise<string | undefined>;
@@ -66,10 +66,15 @@ export function updateFile(path: string, fn: Update, options: UpdateOptions = {}
 
 /** Checks `options` and fills in the defaults; throws FILE_LOCK_INVALID_OPTION. */
 export function updateSettings(options: UpdateOptions): UpdateSettings {
-  const onExternalChange = options.onExternalChange ?? 'rerun';
+  const onExternalChange = options.onExternalChange ?? DEFAULTS.onExternalChange;
   if (!['rerun', 'reject', 'overwrite'].includes(onExternalChange))
     throw invalid('onExternalChange', "must be 'rerun', 'reject' or 'overwrite'", onExternalChange);
   if (options.ifVersion !== undefined && typeof options.ifVersion !== 'string')
     throw invalid('ifVersion', 'must be a version that readVersioned or updateFile gave', options.ifVersion);
-  return { ...acquireSettings(options), ifVersion: options.ifVersion, onExternalChange, fsync: options.fsync ?? true };
+  return {
+    ...acquireSettings(options),
+    ifVersion: options.ifVersion,
+    onExternalChange,
+    fsync: options.fsync ?? DEFAULTS.fsync,
+  };
 }

@@ -4,7 +4,7 @@ import { createEmitter } from '@holdfast/observe';
 import { ioError } from './errors.js';
 import type { FileLockEvent } from './events.js';
 import { mintName } from './identity.js';
-import { checkPath } from './options.js';
+import { checkPath, DEFAULTS } from './options.js';
 import type { FileData } from './replace.js';
 import { removeQuietly, syncDirectoryOf, writeStage } from './replace.js';
 import { sweepSometimes } from './sweep.js';
@@ -39,7 +39,7 @@ export function writeFileAtomic(path: string, data: FileData, options: WriteOpti
 async function writeNow(path: string, data: FileData, options: WriteOptions): Promise<void> {
   const target = resolveTarget(path);
   sweepSometimes(target, systemClock);
-  const fsync = options.fsync ?? true;
+  const fsync = options.fsync ?? DEFAULTS.fsync;
   const stage = `${target.lock}.w-${mintName()}`;
   await putInPlace(target, stage, data, fsync);
   if (fsync) syncDirectoryOf(target, createEmitter('file-lock', options.onEvent));

@@ -1,15 +1,13 @@
 import { mkdirSync, readdirSync, renameSync, statSync, symlinkSync } from 'node:fs';
-import { appendFile, chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { runProcess, tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { mintName } from '../../src/identity.js';
 import {
   acquire,
-  appendJsonl,
   edit,
   isFileLockError,
-  readJsonl,
   readVersioned,
   updateFile,
   updateJson,
@@ -60,7 +58,9 @@ describe('acquire', () => {
     await mkdir(join(dir.path, 'a'));
     symlinkSync(join(dir.path, 'a'), join(dir.path, 'b'));
     await using _hold = await acquire(join(dir.path, 'a', 'f'));
-    for (const other of [join(dir.path, 'b', 'f'), `${dir.path}/a/../a/f`])
+    symlinkSync(join(dir.path, 'b', 'f'), join(dir.path, 'link'));
+    const relativePath = relative(process.cwd(), join(dir.path, 'b', 'f'));
+    for (const other of [join(dir.path, 'b', 'f'), `${dir.path}/a/../a/f`, join(dir.path, 'link'), relativePath])
       await expect(acquire(other, { timeoutMs: 0 })).rejects.toMatchObject({
         code: 'FILE_LOCK_TIMEOUT',
         holder: { pid: process.pid, proof: 'alive' },
@@ -124,6 +124,7 @@ describe('updateFile and its kin', () => {
     await expect(updateFile(file, () => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
     expect(await updateFile(file, () => undefined)).toMatchObject({ changed: false });
     expect((await readVersioned(file)).data).toBe('two');
+    await (await acquire(file, { timeoutMs: 0 })).release(); // and the lock is free
   });
 
   it('runs again on the newer text when an editor wrote in between, and loses neither change [P13]', async () => {
@@ -144,6 +145,28 @@ describe('updateFile and its kin', () => {
     expect(types).toContain('file.changed-outside');
   });
 
+  it('rejects, or overwrites, such a change where the caller prefers that, and tells it every time [P13]', async () => {
+    await using dir = await tempDir();
+    const file = join(dir.path, 'f');
+    await writeFile(file, 'a\n');
+    for (const [onExternalChange, left] of [
+      ['reject', 'a\neditor\n'],
+      ['overwrite', 'a\neditor\nours\n'],
+    ] as const) {
+      const update = updateFile(
+        file,
+        async (text) => {
+          await appendFile(file, 'editor\n');
+          return `${text}ours\n`;
+        },
+        { onExternalChange },
+      ).catch((error: unknown) => code(error));
+      if (onExternalChange === 'reject') expect(await update).toBe('FILE_LOCK_STALE_VERSION');
+      else expect(await update).toMatchObject({ changed: true });
+      expect(await readFile(file, 'utf8')).toBe(left);
+    }
+  });
+
   it('keeps mode and symlink, and replaces the target [P14]', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'f');
@@ -154,6 +177,14 @@ describe('updateFile and its kin', () => {
     expect(await readFile(file, 'utf8')).toBe('b');
     expect(statSync(file).mode & 0o777).toBe(0o640);
     expect(readdirSync(dir.path).sort()).toEqual(['f', 'link']);
+    // A link to nothing yet, and an owner that only root may give.
+    symlinkSync('new', join(dir.path, 'to-new'));
+    await updateFile(join(dir.path, 'to-new'), () => 'c');
+    expect(await readFile(join(dir.path, 'new'), 'utf8')).toBe('c');
+    if (process.getuid?.() === 0) await chown(file, 12_345, 12_346);
+    const { uid, gid } = statSync(file);
+    await updateFile(file, () => 'd');
+    expect(statSync(file)).toMatchObject({ uid, gid });
   });
 
   it('refuses damaged JSON and leaves it as it is [P15]', async () => {
@@ -177,20 +208,22 @@ describe('updateFile and its kin', () => {
     expect(await readFile(file, 'utf8')).toBe('other\nmine\n');
   });
 
-  it('never glues a record to a torn tail, and reports the torn line [P17]', async () => {
+  it('thinks again when merge refuses, and gives up after maxAttempts [P16]', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'f');
-    await appendJsonl(file, [{ n: 1 }, { n: 2, text: 'a\u2028b' }]);
-    await appendFile(file, '{"n":');
-    await appendJsonl(file, { n: 3 });
-    const torn: unknown[] = [];
-    const records: unknown[] = [];
-    for await (const record of readJsonl(file, { onTorn: (line) => torn.push(line) })) records.push(record);
-    expect(records).toEqual([{ n: 1 }, { n: 2, text: 'a\u2028b' }, { n: 3 }]);
-    expect(torn).toEqual([{ line: 3, text: '{"n":' }]);
-    const strict = async (): Promise<void> => {
-      for await (const record of readJsonl(file)) expect(record).toBeDefined();
+    await writeFile(file, '0');
+    const bases: (string | null)[] = [];
+    const fits = (current: string | null, proposal: string, base: string | null) =>
+      current === base ? proposal : undefined;
+    const busy = async (base: string | null): Promise<string> => {
+      bases.push(base);
+      if (bases.length < 3) await updateFile(file, () => String(bases.length));
+      return 'mine';
     };
-    await expect(strict()).rejects.toMatchObject({ code: 'FILE_LOCK_INVALID_DATA' });
+    await edit(file, { think: busy, merge: fits });
+    expect(bases).toEqual(['0', '1', '2']);
+    expect(await readFile(file, 'utf8')).toBe('mine');
+    const never = edit(file, { think: () => 'x', merge: () => undefined }, { maxAttempts: 2 });
+    await expect(never).rejects.toMatchObject({ code: 'FILE_LOCK_STALE_VERSION' });
   });
 });

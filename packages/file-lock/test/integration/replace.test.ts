@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir } from '@holdfast/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { acquire } from '../../src/index.js';
 import type { Agent } from '../agents.js';
 import { startAgent } from '../agents.js';
 import type { Bundle } from '../bundle.js';
@@ -115,6 +116,12 @@ describe('replacing a file', () => {
     await expect(tooLong).rejects.toMatchObject({ code: 'FILE_LOCK_IO', cause: 'EFBIG' });
     expect(readFileSync(file, 'utf8')).toBe('o'.repeat(1_000));
     expect(await agent.call('list', { file })).toEqual(['f']);
+    // Under the lock proper-lockfile's signal hook makes the signal that comes with it deadly.
+    await agent.call('fillLocked', { file, text: 'new', size: MIB }).catch(() => {});
+    expect(await agent.proc.exited).toEqual({ code: null, signal: 'SIGXFSZ' });
+    expect(readFileSync(file, 'utf8')).toBe('o'.repeat(1_000));
+    await (await acquire(file)).release();
+    expect(readdirSync(dir.path)).toEqual(['f', 'f.lock.token']);
   });
 });
 
