@@ -1,0 +1,97 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type ChaosOptions, type ChaosReport, needs, runNode, startMongod, tempDir } from '@holdfast/testkit';
+import { fileStore, type Kb, type KbStore, openKb } from '../../src/index.js';
+import { mongoStore } from '../../src/mongodb.js';
+import { seeded } from '../fixtures/seeded.js';
+
+export const part = 'persistent-kb/kills';
+
+const KILLS_EACH = 100;
+const writer = fileURLToPath(new URL('../fixtures/writer.ts', import.meta.url));
+
+/** kill -9 of a writing process, at least 100 times on each store as far as the time reaches. */
+export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosReport> {
+  const half = seconds / (needs('mongod') ? 2 : 1);
+  const onFiles = await killWriters({ store: 'file', kills: KILLS_EACH, seconds: half, seed, log });
+  if (!needs('mongod')) return onFiles;
+  const onMongo = await killWriters({ store: 'mongodb', kills: KILLS_EACH, seconds: half, seed, log });
+  return {
+    runs: onFiles.runs + onMongo.runs,
+    violations: [...onFiles.violations, ...onMongo.violations],
+    facts: { ...onFiles.facts, ...onMongo.facts },
+  };
+}
+
+interface Killing extends ChaosOptions {
+  store: 'file' | 'mongodb';
+  kills: number;
+}
+
+/** Kills a writer at a random moment again and again; after each kill opens what it left and holds it against what it had told. */
+export async function killWriters({ store, kills, seconds, seed, log }: Killing): Promise<ChaosReport> {
+  const until = performance.now() + seconds * 1000;
+  const random = seeded(seed);
+  await using folder = await tempDir('kb-kills');
+  const mongod = store === 'mongodb' ? await startMongod({ replSet: true }) : undefined;
+  const place = mongod?.uriFor('kills') ?? join(folder.path, 'kb');
+  const open = (): Promise<Kb> => openKb({ store: storeAt(place) });
+  const violations: string[] = [];
+  const acked = new Map<string, number>();
+  const deleted = new Set<string>();
+  let lost = 0;
+  let done = 0;
+  let acknowledged = 0;
+  try {
+    // The next writer starts while the last one's place is judged: it opens only once it is told to.
+    let next = start(place);
+    while (done < kills && performance.now() < until - 2_000) {
+      await using child = next;
+      await child.waitFor('waiting', 60_000);
+      child.write('go\n');
+      await child.waitFor('acked', 60_000);
+      await new Promise((resolve) => setTimeout(resolve, random() * 150));
+      await child.kill();
+      done++;
+      next = start(place);
+      for (const [, id, rev] of child.stdout.matchAll(/^acked (\S+) (\d+)\n/gm)) {
+        acked.set(id!, Number(rev));
+        acknowledged++;
+      }
+      // A deletion that was on its way may have been made or not; one that was acknowledged was.
+      for (const [, id] of child.stdout.matchAll(/^deleting (\S+)\n/gm)) acked.delete(id!);
+      for (const [, id] of child.stdout.matchAll(/^deleted (\S+)\n/gm)) deleted.add(id!);
+      const kb = await open();
+      const risen = [...deleted].filter((id) => kb.get(id) !== undefined);
+      for (const id of risen) violations.push(`${store}, kill ${done}: ${id} was deleted and is back`);
+      const missing = [...acked].filter(([id, rev]) => (kb.get(id)?.rev ?? 0) < rev);
+      lost += missing.length;
+      for (const [id, rev] of missing) violations.push(`${store}, kill ${done}: ${id} at revision ${rev} is lost`);
+      await indexed(kb);
+      const report = await kb.verify();
+      if (!report.ok) violations.push(`${store}, kill ${done}: ${report.faults.slice(0, 3).join('; ')}`);
+      await kb.close();
+      if (done % 20 === 0) log(`${store}: ${done} kills, ${acknowledged} acknowledged, ${lost} lost`);
+    }
+    await next.kill();
+  } finally {
+    await mongod?.[Symbol.asyncDispose]();
+    await rm(join(folder.path, 'kb'), { recursive: true, force: true });
+  }
+  const facts = { [`${store} kills`]: done, [`${store} acknowledged`]: acknowledged, [`${store} lost`]: lost };
+  return { runs: done, violations, facts };
+}
+
+function start(place: string) {
+  return runNode(writer, { args: [place] });
+}
+
+function storeAt(place: string): KbStore {
+  return place.startsWith('mongodb') ? mongoStore({ uri: place }) : fileStore({ dir: place });
+}
+
+/** The text index is compared too, so it must have been built: the comparison is with the data, as a rebuild's would be. */
+async function indexed(kb: Kb): Promise<void> {
+  while (kb.health().textIndex.state !== 'ready') await new Promise((resolve) => setImmediate(resolve));
+}
