@@ -187,7 +187,7 @@ export class OpenJournal<R> implements Journal<R> {
   }
 
   #compactIfDue(): void {
-    if (this.#compacting || this.#refusal()) return;
+    if (this.#compacting || this.#closing || this.#failStop.failure) return;
     if (compactionDue(this.#growth, this.#log.sizes(), this.#options.segmentBytes))
       this.compact().catch(() => undefined); // told by its event
   }

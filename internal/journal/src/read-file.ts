@@ -6,7 +6,7 @@ import { type Finding, SegmentScanner, type Verdict } from './scan.js';
 const CHUNK_BYTES = 256 * 1024;
 
 /** The first read: many a file is small, and of others only the beginning is looked at. */
-const FIRST_CHUNK_BYTES = 16 * 1024;
+const FIRST_CHUNK_BYTES = 4 * 1024;
 
 /** Longest time that one slice of work keeps the event loop, milliseconds. A tenth of what the journal promises. */
 const SLICE_MS = 10;

@@ -50,7 +50,7 @@ const close: Step = async ({ journal }) => {
   return [];
 };
 
-const CUTS = [1, 2, 3];
+const CUTS = [1, 2];
 
 /** The ways to crash in a call: before it, after it, and after either a power cut that keeps a part of what was not synced. */
 const CRASHES = (['before', 'after'] as const).flatMap((dies) => [
@@ -113,7 +113,7 @@ async function crashEverywhere(before: Step[], steps: Step[]): Promise<number> {
   }
 }
 
-const some = Array.from({ length: 12 }, (_, n) => append(`record ${n} ${'.'.repeat(150)}`));
+const some = Array.from({ length: 9 }, (_, n) => append(`record ${n} ${'.'.repeat(150)}`));
 
 describe('openJournal', () => {
   it('[P5] comes to the same state after a crash at every system call of a compaction', async () => {
@@ -122,7 +122,7 @@ describe('openJournal', () => {
   });
 
   it('[P5] comes to the same state after a crash at every system call of a rotation', async () => {
-    await crashEverywhere([append('first')], some.slice(0, 8));
+    await crashEverywhere([append('first')], some);
   });
 
   it('[P1] keeps what is acknowledged after a crash at every system call of the first open and the first appends', async () => {
