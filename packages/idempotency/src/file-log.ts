@@ -9,10 +9,15 @@ export interface FileState {
   now(): number;
   readonly journal: Journal<FileEntry>;
   tableOf(namespace: string): RecordTable;
+  /** What is being written for a key, by namespace and key: resolves when the last of it is on the disk, or failed. */
+  readonly writing: Map<string, Promise<void>>;
+  /** Numbers of writes that were still possible when they were applied; the writer takes its own out. */
+  readonly applied: Set<number>;
+  nextWrite(): number;
 }
 
-/** One line of the log: what happened to key `k` of namespace `ns`, at the store's own time. */
-export type FileEntry = { readonly ns: string; readonly k: string; readonly at: number } & (
+/** One line of the log: what happened to key `k` of namespace `ns`, at the store's own time; `w` numbers a process's writes. */
+export type FileEntry = { readonly ns: string; readonly k: string; readonly at: number; readonly w?: number } & (
   | { readonly op: 'claim'; readonly run: Run; readonly expiresAt: number }
   | { readonly op: 'settle'; readonly token: string; readonly value: string; readonly ttlMs: number }
   | { readonly op: 'release'; readonly token: string; readonly keepMs: number }
@@ -23,14 +28,14 @@ export type FileEntry = { readonly ns: string; readonly k: string; readonly at: 
 
 /**
  * Applies an entry. A live claim has been applied already, when it was decided: two claims in one turn must not both win.
- * Everything else is seen only once it is durable.
+ * Everything else is seen only once it is durable. Gives whether the entry was still possible.
  */
-export function applyEntry(table: RecordTable, entry: FileEntry, origin: 'replay' | 'live'): void {
+export function applyEntry(table: RecordTable, entry: FileEntry, origin: 'replay' | 'live'): boolean {
   const record = table.get(entry.k);
   let next: KeyRecord | undefined;
   switch (entry.op) {
     case 'claim': {
-      if (origin === 'live') return;
+      if (origin === 'live') return true;
       const alive = record && entry.at < record.expiresAt ? record : undefined;
       next = { run: entry.run, last: alive?.last, older: alive?.older, expiresAt: entry.expiresAt };
       break;
@@ -45,12 +50,12 @@ export function applyEntry(table: RecordTable, entry: FileEntry, origin: 'replay
       next = stepRecord(record, entry.token, entry.name, entry.value);
       break;
     case 'forget':
-      table.delete(entry.k);
-      return;
+      return table.delete(entry.k);
     case 'put':
       next = entry.record;
   }
   if (next) table.set(entry.k, next);
+  return next !== undefined;
 }
 
 /** Everything that has not expired. */

@@ -5,7 +5,7 @@ import type { FileEntry, FileState } from './file-log.js';
 import type { RecordTable } from './record-table.js';
 import { type Claim, type OpenStore, snapshotOf } from './store.js';
 
-type Change = FileEntry extends infer E ? (E extends FileEntry ? Omit<E, 'ns' | 'k' | 'at'> : never) : never;
+type Change = FileEntry extends infer E ? (E extends FileEntry ? Omit<E, 'ns' | 'k' | 'at' | 'w'> : never) : never;
 
 /** One namespace of a file store. */
 export class FilePart implements OpenStore {
@@ -21,8 +21,11 @@ export class FilePart implements OpenStore {
     this.#close = close;
   }
 
+  /** Decided in one turn, after what is being written for the key: a settle on its way to the disk must not be overtaken. */
   async claim(key: string, request: ClaimRequest): Promise<Claim> {
-    const { journal, now } = this.#state;
+    const { journal, now, writing } = this.#state;
+    const place = this.#place(key);
+    for (let before = writing.get(place); before; before = writing.get(place)) await before;
     const at = now();
     const before = this.#table.get(key);
     const decision = decideClaim(before, request, at);
@@ -32,7 +35,7 @@ export class FilePart implements OpenStore {
           this.#table.set(key, decision.record);
           const { run, expiresAt } = decision.record;
           try {
-            await this.#append(key, at, { op: 'claim', run: run!, expiresAt });
+            await this.#append(this.#entry(key, at, { op: 'claim', run: run!, expiresAt }));
           } catch (error) {
             this.#undo(key, request.token, before);
             throw error;
@@ -78,8 +81,7 @@ export class FilePart implements OpenStore {
 
   async forget(key: string): Promise<boolean> {
     if (this.#table.get(key) === undefined) return false;
-    await this.#append(key, this.#state.now(), { op: 'forget' });
-    return true;
+    return this.#write(key, { op: 'forget' });
   }
 
   stats(): ReturnType<OpenStore['stats']> {
@@ -98,13 +100,37 @@ export class FilePart implements OpenStore {
   async #change(key: string, token: string, change: Change): Promise<boolean> {
     const run = this.#table.get(key)?.run;
     if (!run || run.token !== token || run.until === 0) return false;
-    await this.#append(key, this.#state.now(), change);
-    return true;
+    return this.#write(key, change);
   }
 
-  async #append(key: string, at: number, change: Change): Promise<void> {
+  /** Resolves with whether the change was still possible when it was its turn. */
+  async #write(key: string, change: Change): Promise<boolean> {
+    const { writing, applied } = this.#state;
+    const place = this.#place(key);
+    const w = this.#state.nextWrite();
+    const entry = this.#entry(key, this.#state.now(), { ...change, w });
+    const appended = this.#append(entry);
+    const told = appended.catch(() => undefined); // rejected below, for who asked for the change
+    writing.set(place, told);
     try {
-      await this.#state.journal.append({ ns: this.#namespace, k: key, at, ...change } as FileEntry);
+      await appended;
+    } finally {
+      if (writing.get(place) === told) writing.delete(place);
+    }
+    return applied.delete(w);
+  }
+
+  #place(key: string): string {
+    return `${this.#namespace}\n${key}`;
+  }
+
+  #entry(key: string, at: number, change: Change & { w?: number }): FileEntry {
+    return { ns: this.#namespace, k: key, at, ...change } as FileEntry;
+  }
+
+  async #append(entry: FileEntry): Promise<void> {
+    try {
+      await this.#state.journal.append(entry);
     } catch (error) {
       if (isJournalError(error, 'JOURNAL_TOO_LARGE')) {
         const message = `the result is too large for the store: ${error.message}`;

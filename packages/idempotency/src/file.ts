@@ -65,6 +65,8 @@ async function openState(
   const { emit } = context;
   const tables = new Map<string, RecordTable>();
   const time = steadyTime(context.clock);
+  const applied = new Set<number>();
+  let writes = 0;
   const tableOf = (namespace: string): RecordTable => {
     let table = tables.get(namespace);
     if (!table) {
@@ -78,7 +80,8 @@ async function openState(
     clock: context.clock,
     apply: (entry, origin) => {
       if (origin === 'replay') time.atLeast(entry.at);
-      applyEntry(tableOf(entry.ns), entry, origin);
+      const possible = applyEntry(tableOf(entry.ns), entry, origin);
+      if (possible && origin === 'live' && entry.w !== undefined) applied.add(entry.w);
     },
     snapshot: () => snapshotEntries(tables, time.now()),
   });
@@ -88,7 +91,7 @@ async function openState(
       if (record.run && record.run.until > 0) table.set(key, { ...record, run: { ...record.run, until: 1 } });
     }
   }
-  return { tables, now: time.now, journal, tableOf };
+  return { tables, now: time.now, journal, tableOf, writing: new Map(), applied, nextWrite: () => ++writes };
 }
 
 /** Wall-clock time that was never earlier, counted on by the monotonic clock. */

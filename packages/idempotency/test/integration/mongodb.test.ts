@@ -1,4 +1,4 @@
-import { needs, runNode, startMongod, tcpProxy } from '@holdfast/testkit';
+import { needs, startMongod, tcpProxy } from '@holdfast/testkit';
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClaimRequest, decideClaim, type KeyRecord } from '../../src/decide.js';
@@ -6,8 +6,7 @@ import { createIdempotency, isIdempotencyError } from '../../src/index.js';
 import { type KeyDocument, MongoPart } from '../../src/mongo-part.js';
 import { mongoStore } from '../../src/mongodb.js';
 import { encodeValue } from '../../src/value.js';
-
-const RACER = new URL('../fixtures/race-on-mongo.ts', import.meta.url);
+import { startRacers } from '../fixtures/racers.js';
 
 describe.skipIf(!needs('mongod'))('mongoStore', () => {
   let mongod: Awaited<ReturnType<typeof startMongod>>;
@@ -100,19 +99,15 @@ describe.skipIf(!needs('mongod'))('mongoStore', () => {
     expect([...verdicts.keys()].sort()).toEqual(['busy', 'done', 'mine', 'reused']);
   });
 
-  it('runs once for racing duplicates of two processes, and gives everybody the answer [P30]', async () => {
-    const env = { MONGO: mongod.uriFor('idem') };
-    const racers = [1, 2].map((n) => runNode(RACER, { env, args: [String(n)], ipc: true }));
-    await Promise.all(racers.map((racer) => racer.nextMessage((message) => message === 'ready', 30_000)));
-    for (const racer of racers) racer.send('go');
-    type Report = { runs: number; answers: string[] };
-    const reports = await Promise.all(
-      racers.map((racer) => racer.nextMessage<Report>((message) => typeof message === 'object', 30_000)),
-    );
-    expect(reports[0]!.runs + reports[1]!.runs).toBe(1);
-    expect(new Set(reports.flatMap(({ answers }) => answers)).size).toBe(1);
-    expect(reports.flatMap(({ answers }) => answers)).toHaveLength(100);
-    for (const racer of racers) await racer.kill();
+  it('runs once for 4 x 250 duplicates of four processes, plain and in a lane, and gives everybody the answer [P30]', async () => {
+    await using racers = await startRacers(mongod.uriFor('idem'), 4, 30_000);
+    for (const state of [undefined, 'firing'])
+      expect(await racers.race({ key: `race ${state}`, state, calls: 250, workMs: 100 })).toEqual([]);
+  });
+
+  it('is taken over once, after the lease, when the owner is killed with -9 [P55]', async () => {
+    await using racers = await startRacers(mongod.uriFor('idem'), 3, 1_500);
+    expect(await racers.killOwner({ key: 'kill', calls: 20, workMs: 300 }, 1_500)).toEqual([]);
   });
 
   it('takes over from a dead owner with attempt 2, its id and its steps; the late owner is refused [P31]', async () => {
