@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   openSync,
@@ -19,6 +18,7 @@ import { acquire, breakLock, inspect, updateFile } from '../../src/index.js';
 import { startAgent, startAgents } from '../agents.js';
 import type { Bundle } from '../bundle.js';
 import { bundle } from '../bundle.js';
+import { OTHER_PID_NAMESPACE, works } from '../tools.js';
 
 let compiled: Bundle;
 beforeAll(async () => {
@@ -27,8 +27,7 @@ beforeAll(async () => {
 afterAll(() => compiled[Symbol.asyncDispose]());
 
 const SOON = { takeover: 'dead-only', timeoutMs: 5_000 } as const;
-const hasNamespaces = spawnSync('unshare', ['-Urpf', '--mount-proc', 'true']).status === 0;
-const OTHER_NAMESPACE = ['unshare', '-Urpf', '--mount-proc', '--kill-child'];
+const hasNamespaces = works(...OTHER_PID_NAMESPACE, 'true');
 
 describe('acquire after a crash', () => {
   it('replaces an owner killed with SIGKILL at once, with a higher token [P18] [P45]', async () => {
@@ -193,7 +192,7 @@ describe.concurrent('acquire beside an owner that does not move', () => {
   it.skipIf(!hasNamespaces)('proves nothing about another pid namespace: only the heartbeat counts [P28]', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'f');
-    await using agent = await startAgent(compiled, OTHER_NAMESPACE);
+    await using agent = await startAgent(compiled, OTHER_PID_NAMESPACE);
     const { token } = await agent.call<{ token: number }>('acquire', { file, options: { staleMs: 2_000 } });
     expect(token).toBe(1);
     expect((await inspect(file)).holder).toMatchObject({ pid: 1, proof: 'unproven' }); // our pid 1 is somebody else

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir } from '@holdfast/testkit';
@@ -7,6 +6,7 @@ import { acquire } from '../../src/index.js';
 import { startAgent } from '../agents.js';
 import type { Bundle } from '../bundle.js';
 import { bundle } from '../bundle.js';
+import { OTHER_PID_NAMESPACE, works } from '../tools.js';
 
 let compiled: Bundle;
 beforeAll(async () => {
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => compiled[Symbol.asyncDispose]());
 
-const hasNamespaces = spawnSync('unshare', ['-Urpf', '--mount-proc', 'true']).status === 0;
+const hasNamespaces = works(...OTHER_PID_NAMESPACE, 'true');
 
 describe('the end of a process', () => {
   it.each(['exit', 'throwLate'])('gives its locks back and leaves nothing (%s) [P23]', async (end) => {
@@ -42,7 +42,7 @@ describe('the end of a process', () => {
   it.skipIf(!hasNamespaces)('does not come with a SIGTERM that PID 1 survives: it keeps its locks [P23]', async () => {
     await using dir = await tempDir();
     const file = join(dir.path, 'f');
-    await using agent = await startAgent(compiled, ['unshare', '-Urpf', '--mount-proc', '--kill-child']);
+    await using agent = await startAgent(compiled, OTHER_PID_NAMESPACE);
     expect(await agent.call('ping')).toBe(1);
     await agent.call('acquire', { file });
     const children = readFileSync(`/proc/${agent.proc.pid}/task/${agent.proc.pid}/children`, 'utf8');

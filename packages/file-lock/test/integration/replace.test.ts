@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir } from '@holdfast/testkit';
@@ -9,6 +8,7 @@ import { startAgent } from '../agents.js';
 import type { Bundle } from '../bundle.js';
 import { bundle } from '../bundle.js';
 import { tear } from '../chaos/torn.chaos.js';
+import { SMALL_DISK, TRACED, works } from '../tools.js';
 
 let compiled: Bundle;
 beforeAll(async () => {
@@ -16,9 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => compiled[Symbol.asyncDispose]());
 
-const hasStrace = spawnSync('strace', ['-f', 'true']).status === 0;
-const MOUNT = 'mount -t tmpfs -o size=2m none "$0" && exec "$@"';
-const hasMounts = spawnSync('unshare', ['-Urm', 'sh', '-c', MOUNT, '/mnt', 'true']).status === 0;
+const hasStrace = works(...TRACED, '/dev/null', 'true');
+const hasMounts = works(...SMALL_DISK, '/mnt', 'true');
 const MIB = 2 ** 20;
 
 describe('replacing a file', () => {
@@ -73,7 +72,7 @@ describe('replacing a file', () => {
       const file = join(dir.path, 'f');
       const log = join(dir.path, 'log');
       // The mount is seen by this agent alone.
-      await using agent = await startAgent(compiled, ['unshare', '-Urm', 'sh', '-c', MOUNT, dir.path]);
+      await using agent = await startAgent(compiled, [...SMALL_DISK, dir.path]);
       await agent.call('fill', { file, text: 'old', size: MIB });
       const full = { code: 'FILE_LOCK_IO', cause: 'ENOSPC' };
       for (const operation of ['fill', 'fillLocked'])
@@ -127,8 +126,7 @@ describe('replacing a file', () => {
 
 /** What `work` made an agent call, one system call a line, with paths behind descriptors. */
 async function traced(output: string, work: (agent: Agent) => Promise<unknown>): Promise<string> {
-  const calls = 'trace=openat,close,rename,renameat,renameat2,fsync,fdatasync,write,writev,pwrite64,pwritev,mkdir';
-  await using agent = await startAgent(compiled, ['strace', '-f', '-y', '-s', '0', '-e', calls, '-o', output]);
+  await using agent = await startAgent(compiled, [...TRACED, output]);
   await work(agent);
   await agent.call('exit').catch(() => {});
   await agent.proc.exited;
