@@ -75,6 +75,9 @@ export class Machine {
   }
 }
 
+/** Calls that change nothing: they happen with the one before them. A process still may be killed or stopped in them. */
+const UNSEEN = new Set<SystemCall['name']>(['read', 'stat', 'close', 'readdir']);
+
 /** A process: what it may do next waits until it is picked. */
 export class SimulatedProcess {
   state: 'running' | 'stopped' | 'dead' = 'running';
@@ -82,15 +85,17 @@ export class SimulatedProcess {
   #waiting: (() => void)[] = [];
 
   constructor(machine: Machine, rules: Protocol, fault: (call: SystemCall) => Fault | undefined) {
-    const turn = (): Promise<void> => {
+    const nextTurn = (): Promise<void> => {
       if (this.state === 'dead') return new Promise(() => undefined);
       return new Promise((resolve) => this.#waiting.push(resolve));
     };
+    const turn = ({ name }: SystemCall): Promise<void> | undefined =>
+      this.state === 'running' && UNSEEN.has(name) ? undefined : nextTurn();
     this.collaborators = {
       fs: machine.disk.fileSystem({ fault, turn }),
       protocol: rules,
       acquire: async () => machine.acquire(this),
-      nextTurn: turn,
+      nextTurn,
     };
   }
 

@@ -39,8 +39,8 @@ export interface Fault {
 export interface Conditions {
   /** Decides each call's fate, just before it happens. */
   fault?: ((call: SystemCall) => Fault | undefined) | undefined;
-  /** Resolves when the call may happen; never, if the process is stopped for good. At once by default. */
-  turn?: (() => Promise<void>) | undefined;
+  /** Resolves when the call may happen; never, if the process is stopped for good. Nothing to wait for: at once. */
+  turn?: ((call: SystemCall) => Promise<void> | undefined) | undefined;
 }
 
 /** A disk in memory that tells what was synced from what was not. Its root is `/`. */
@@ -100,17 +100,19 @@ function fileSystem(
   const { fault = () => undefined, turn } = conditions;
   /** Waits for the call's turn, meets its fate, and does it. */
   const call = async <T>(name: SystemCall['name'], path: string, act: (fate: Fault) => T): Promise<T> => {
-    if (turn) await turn();
+    const what: SystemCall = { name, path };
+    const wait = turn?.(what);
+    if (wait) await wait;
     if (!powered()) return never();
-    const fate = fault({ name, path }) ?? {};
+    const fate = fault(what) ?? {};
     if (fate.error !== undefined) {
       if (name === 'sync' || name === 'datasync') act(fate);
       throw systemError(fate.error, name, path);
     }
     if (fate.dies === 'before') return never();
-    if (fate.stops === 'before') await turn?.();
+    if (fate.stops === 'before') await turn?.(what);
     const result = act(fate);
-    if (fate.stops === 'after') await turn?.();
+    if (fate.stops === 'after') await turn?.(what);
     return fate.dies === 'after' ? never() : result;
   };
   return {
