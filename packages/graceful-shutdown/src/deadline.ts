@@ -3,9 +3,10 @@ import { type Clock, systemClock } from '@holdfast/clock';
 import { createEmitter } from '@holdfast/observe';
 import { LifecycleError } from './errors.js';
 import type { DeadlineEvent, LifecycleEvent } from './events.js';
-import { type GuardedResponse, guardResponse, pathOf } from './late-answer.js';
+import { answerInPlace, type Guarded, guardOf, guardResponse, pathOf, type UnguardedMethods } from './late-answer.js';
 import { lingerAfterAnswer } from './lingering-close.js';
 import { callback, DEFAULTS, duration, refuse } from './options.js';
+import { createWaitingLine, type Waiting, type WaitingLine } from './waiting-line.js';
 
 /** Options of `requestDeadline`, the same for every framework. */
 export interface RequestDeadlineOptions {
@@ -29,11 +30,14 @@ export type Overrun = Omit<Extract<DeadlineEvent, { type: 'deadline.exceeded' }>
 /** Options with their defaults and their emitter. */
 export interface DeadlineSettings {
   readonly handlerMs: number;
-  readonly bodyMs: number | undefined;
+  /** `handlerMs` where it was left out. */
+  readonly bodyMs: number;
   readonly bodyStatus: number;
   readonly clock: Clock;
   readonly emit: (event: DeadlineEvent) => void;
   readonly onOverrun: ((overrun: Overrun) => void) | undefined;
+  /** Where a request waits from its arrival, for the first of its deadlines. */
+  readonly line: WaitingLine<Armed>;
 }
 
 /** Checks `options` once, when the middleware is made. @throws LifecycleError `LIFECYCLE_INVALID_OPTION` */
@@ -44,33 +48,74 @@ export function deadlineSettings(options: RequestDeadlineOptions): DeadlineSetti
   if (bodyMs !== undefined && !(bodyMs >= 1)) refuse('bodyMs', 'must be a number of milliseconds >= 1', bodyMs);
   if (!Number.isInteger(bodyStatus) || bodyStatus < 400 || bodyStatus > 599)
     refuse('bodyStatus', 'must be an HTTP status from 400 to 599', bodyStatus);
+  const handlerMs = duration('handlerMs', options.handlerMs, 0);
+  const clock = options.clock ?? systemClock;
   return {
-    handlerMs: duration('handlerMs', options.handlerMs, 0),
-    bodyMs: bodyMs === undefined ? undefined : duration('bodyMs', bodyMs, 0),
+    handlerMs,
+    bodyMs: duration('bodyMs', bodyMs, handlerMs),
     bodyStatus,
-    clock: options.clock ?? systemClock,
+    clock,
+    line: createWaitingLine(Math.min(handlerMs, bodyMs ?? handlerMs), clock, onDue),
     emit: createEmitter<LifecycleEvent>('graceful-shutdown', callback('onEvent', options.onEvent)),
     onOverrun: callback('onOverrun', options.onOverrun),
   };
 }
 
-/** One request under a deadline. */
-interface Armed {
+/** One request under a deadline. A class, so that a request costs one object. */
+class Armed implements Waiting, Guarded {
   settings: DeadlineSettings;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly guarded: GuardedResponse;
   readonly arrivedMs: number;
-  readonly controller: AbortController;
   /** Told when an answer was given in the handler's place. */
   readonly onAnswered: (() => void) | undefined;
-  cancel: () => void;
-  over: boolean;
+  /** Made when the signal is asked for. */
+  controller: AbortController | undefined;
+  /** What the signal aborts with, once the deadline has passed. */
+  reason: LifecycleError | undefined;
+  /** For every wait after the first. */
+  cancel: (() => void) | undefined;
+  over = false;
+  methods = undefined as unknown as UnguardedMethods;
+  late: Guarded['late'];
+  dueMs = 0;
+  line: Waiting['line'];
+  before: Waiting['before'];
+  after: Waiting['after'];
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    settings: DeadlineSettings,
+    onAnswered: (() => void) | undefined,
+  ) {
+    this.request = request;
+    this.response = response;
+    this.settings = settings;
+    this.onAnswered = onAnswered;
+    this.arrivedMs = settings.clock.monotonic();
+  }
+
+  onEnd(): void {
+    this.over = true;
+    this.rest();
+  }
+
+  rest(): void {
+    this.settings.line.leave(this);
+    this.cancel?.();
+  }
 }
 
 /** A registered symbol, so that the ESM and the CommonJS copy of this package find each other's deadlines. */
 const DEADLINE = Symbol.for('holdfast.graceful-shutdown.deadline');
-type WithDeadline = { [DEADLINE]?: Armed };
+type WithDeadline = { [DEADLINE]?: Armed; res?: ServerResponse };
+
+/** The deadline of a request: express gives each request its response, where the guard holds it; elsewhere it is set. */
+function deadlineOf(request: IncomingMessage): Armed | undefined {
+  const { res } = request as WithDeadline;
+  return (res ? (guardOf(res) as Armed | undefined) : undefined) ?? (request as WithDeadline)[DEADLINE];
+}
 
 /** How often a body that the handler does not read is looked at again. */
 const BLOCKED_BODY_LOOK_MS = 250;
@@ -85,31 +130,24 @@ export function armDeadline(
   settings: DeadlineSettings,
   onAnswered?: () => void,
 ): void {
-  const before = (request as WithDeadline)[DEADLINE];
+  const before = deadlineOf(request);
   if (before) {
     if (before.over) return;
-    before.cancel();
+    before.rest();
     before.settings = settings;
-    schedule(before);
+    const elapsed = settings.clock.monotonic() - before.arrivedMs;
+    again(before, Math.min(settings.bodyMs, settings.handlerMs) - elapsed);
     return;
   }
-  const armed: Armed = {
-    settings,
-    request,
-    response,
-    guarded: guardResponse(response),
-    arrivedMs: settings.clock.monotonic(),
-    controller: new AbortController(),
-    onAnswered,
-    cancel: () => undefined,
-    over: false,
-  };
-  (request as WithDeadline)[DEADLINE] = armed;
-  response.once('close', () => {
-    armed.cancel();
-    armed.over = true;
-  });
-  schedule(armed);
+  const armed = new Armed(request, response, settings, onAnswered);
+  guardResponse(response, armed);
+  // Where the request knows its response (express), a property more is not worth its time.
+  if ((request as WithDeadline).res !== response) (request as WithDeadline)[DEADLINE] = armed;
+  settings.line.join(armed);
+}
+
+function again(armed: Armed, ms: number): void {
+  armed.cancel = armed.settings.clock.schedule(Math.max(0, ms), () => onDue(armed));
 }
 
 /**
@@ -119,36 +157,31 @@ export function armDeadline(
  * @throws LifecycleError `LIFECYCLE_NO_DEADLINE` when no `requestDeadline` is mounted before the handler.
  */
 export function signalOf(request: IncomingMessage): AbortSignal {
-  const armed = (request as WithDeadline)[DEADLINE];
-  if (armed) return armed.controller.signal;
+  const armed = deadlineOf(request);
+  if (armed) {
+    armed.controller ??= new AbortController();
+    if (armed.reason) armed.controller.abort(armed.reason);
+    return armed.controller.signal;
+  }
   throw new LifecycleError(
     'LIFECYCLE_NO_DEADLINE',
     'deadlineSignal() was called for a request without a deadline: mount requestDeadline() before this handler',
   );
 }
 
-function schedule(armed: Armed): void {
-  const { bodyMs, handlerMs, clock } = armed.settings;
-  const elapsed = clock.monotonic() - armed.arrivedMs;
-  const first = bodyMs === undefined || armed.request.complete ? handlerMs : Math.min(bodyMs, handlerMs);
-  armed.cancel = clock.schedule(Math.max(0, first - elapsed), () => onDue(armed));
-}
-
 function onDue(armed: Armed): void {
   const { bodyMs, handlerMs, clock } = armed.settings;
   const elapsed = clock.monotonic() - armed.arrivedMs;
   const { request } = armed;
+  // The client went away, or the answer was ended past the guards: nobody is owed anything.
+  if (armed.response.destroyed || armed.response.writableEnded) armed.over = true;
   // Timers may fire a fraction of a millisecond early on the monotonic clock.
-  if (elapsed >= handlerMs - 1) overrun(armed, 'handler', elapsed);
-  else if (bodyMs === undefined || request.complete) again(armed, handlerMs - elapsed);
+  else if (elapsed >= handlerMs - 1) overrun(armed, 'handler', elapsed);
+  else if (bodyMs >= handlerMs || request.complete) again(armed, handlerMs - elapsed);
   // A full buffer that nobody reads is the handler's fault, not the client's.
   else if (request.readableLength >= request.readableHighWaterMark)
     again(armed, Math.min(BLOCKED_BODY_LOOK_MS, handlerMs - elapsed));
   else overrun(armed, 'body', elapsed);
-}
-
-function again(armed: Armed, ms: number): void {
-  armed.cancel = armed.settings.clock.schedule(ms, () => onDue(armed));
 }
 
 function overrun(armed: Armed, deadline: 'body' | 'handler', elapsedMs: number): void {
@@ -156,7 +189,7 @@ function overrun(armed: Armed, deadline: 'body' | 'handler', elapsedMs: number):
   armed.over = true;
   const method = request.method ?? '';
   const path = pathOf(request);
-  const timeoutMs = deadline === 'body' ? (settings.bodyMs ?? settings.handlerMs) : settings.handlerMs;
+  const timeoutMs = deadline === 'body' ? settings.bodyMs : settings.handlerMs;
   const status = deadline === 'body' ? settings.bodyStatus : 503;
   const message =
     deadline === 'body'
@@ -164,7 +197,7 @@ function overrun(armed: Armed, deadline: 'body' | 'handler', elapsedMs: number):
       : `no answer within ${timeoutMs} ms; it may be retried`;
   const headers: Record<string, string> = { 'cache-control': 'no-store' };
   if (status === 503) headers['retry-after'] = String(Math.min(60, Math.max(1, Math.ceil(timeoutMs / 1000))));
-  const answered = answerOverHead(armed.guarded, request, response, settings.clock, {
+  const answered = answerOverHead(armed, request, response, settings.clock, {
     status,
     headers,
     code: deadline === 'body' ? 'REQUEST_BODY_TIMEOUT' : 'REQUEST_TIMEOUT',
@@ -180,7 +213,8 @@ function overrun(armed: Armed, deadline: 'body' | 'handler', elapsedMs: number):
   });
   if (answered) armed.onAnswered?.();
   const facts: Overrun = { deadline, method, path, elapsedMs: Math.round(elapsedMs), status: answered ? status : 0 };
-  armed.controller.abort(new LifecycleError('LIFECYCLE_DEADLINE_EXCEEDED', message, { deadline, timeoutMs }));
+  armed.reason = new LifecycleError('LIFECYCLE_DEADLINE_EXCEEDED', message, { deadline, timeoutMs });
+  armed.controller?.abort(armed.reason);
   settings.emit({ type: 'deadline.exceeded', ...facts });
   if (settings.onOverrun) observe(settings.onOverrun, facts);
 }
@@ -196,7 +230,7 @@ export interface AnswerInPlace {
 
 /** Answers in the handler's place with a JSON error; where the body is still arriving, with a lingering close. */
 export function answerOverHead(
-  guarded: GuardedResponse,
+  held: Guarded,
   request: IncomingMessage,
   response: ServerResponse,
   clock: Clock,
@@ -212,7 +246,7 @@ export function answerOverHead(
   if (unfinished) headers.connection = 'close';
   if (response.headersSent || response.writableEnded || response.destroyed) return false;
   if (unfinished) lingerAfterAnswer(request, clock);
-  return guarded.answer(answer.status, headers, body, answer.onDropped);
+  return answerInPlace(response, held, answer.status, headers, body, answer.onDropped);
 }
 
 function observe(listener: (overrun: Overrun) => void, facts: Overrun): void {

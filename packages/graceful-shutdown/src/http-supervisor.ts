@@ -14,7 +14,7 @@ import {
 } from './connection.js';
 import { answerOverHead } from './deadline.js';
 import type { LifecycleEvent } from './events.js';
-import { guardResponse, pathOf } from './late-answer.js';
+import { guarded, pathOf } from './late-answer.js';
 import { lingerAfterAnswer } from './lingering-close.js';
 import { closeListener, type DrainOrder, type DrainResult, type HttpServer, type Supervisor } from './supervisor.js';
 
@@ -120,7 +120,7 @@ export function superviseHttp(
       if (previous && !previous.response.headersSent) previous.response.shouldKeepAlive = previous.keepAlive;
       announce(exchange, clock);
     }
-    response.once('close', () => {
+    response.on('close', () => {
       if (tracked.newest === exchange) tracked.newest = undefined;
       apply(tracked, { type: 'answered', atMs: clock.monotonic(), read: tracked.socket.bytesRead });
       if (drain && tracked.state.kind !== 'closed') look(tracked);
@@ -198,7 +198,7 @@ export function superviseHttp(
 
   const answer408 = (tracked: Tracked): void => {
     const { request, response } = tracked.newest!;
-    const answered = answerOverHead(guardResponse(response), request, response, clock, {
+    const answered = answerOverHead(guarded(response), request, response, clock, {
       status: 408,
       headers: { 'cache-control': 'no-store' },
       code: 'REQUEST_BODY_TIMEOUT',

@@ -23,29 +23,38 @@ type Methods = Record<GuardedName, Method>;
 /** What the handler believes its response to be, once it has been answered by somebody else. */
 interface LateView {
   readonly headers: Map<string, { name: string; value: unknown }>;
+  readonly onDropped: (status: number) => void;
   begun: boolean;
   ended: boolean;
-  readonly onDropped: (status: number) => void;
-}
-
-interface Guard {
-  readonly original: Methods;
-  late: LateView | undefined;
   /** During the response's own last events, whose listeners must see what was sent. */
   showing: boolean;
 }
 
-/** A response that can be answered over its handler's head. */
-export interface GuardedResponse {
-  /**
-   * Answers with the methods that the response had when it was guarded, unless an answer has begun (then `false`). From then
-   * on the handler's own answer is dropped: nothing throws, nothing is written, `onDropped` is told once when it ends.
-   */
-  answer(status: number, headers: OutgoingHttpHeaders, body: string, onDropped: (status: number) => void): boolean;
+/** What a guarded response holds. */
+export interface Guarded {
+  /** The methods of the response as they were when it was guarded: what an answer in the handler's place is given with. */
+  methods: UnguardedMethods;
+  late: LateView | undefined;
+  /** The handler ends its own answer. */
+  onEnd(): void;
 }
 
-const GUARD = Symbol('holdfast.late-answer');
-type Held = ServerResponse & { [GUARD]?: Guard };
+const GUARD = Symbol.for('holdfast.graceful-shutdown.guard');
+type Held = ServerResponse & { [GUARD]?: Guarded };
+
+/** The guard of a response, if it has one. */
+export function guardOf(response: ServerResponse): Guarded | undefined {
+  return (response as Held)[GUARD];
+}
+
+/** The guard of a response, which gets one if it has none. */
+export function guarded(response: ServerResponse): Guarded {
+  const known = guardOf(response);
+  if (known) return known;
+  const held: Guarded = { methods: undefined as unknown as UnguardedMethods, late: undefined, onEnd: () => undefined };
+  guardResponse(response, held);
+  return held;
+}
 
 /** Headers that describe the handler's answer, not the connection or the policy around it. */
 const ENTITY_HEADERS = [
@@ -64,63 +73,149 @@ const ENTITY_HEADERS = [
   'trailer',
 ];
 
+export type UnguardedMethods = Readonly<Methods>;
+
+/** The guarded methods of a prototype, and those beneath. */
+interface GuardedPrototype {
+  readonly original: Methods;
+  readonly guards: Methods;
+  /** The guards are in the prototype itself. */
+  readonly inPlace: boolean;
+}
+
+const prototypes = new WeakMap<object, GuardedPrototype>();
+
 /**
- * Puts guards over `response`'s methods. They pass everything through until `answer` is called, and are never replaced
+ * Puts guards over `response`'s methods. They pass everything through until {@link answerInPlace}, and are never replaced
  * afterwards, so that a middleware mounted later may wrap them and still sees the handler's late answer.
  */
-export function guardResponse(response: ServerResponse): GuardedResponse {
-  const held = response as Held;
+export function guardResponse(response: ServerResponse, held: Guarded): void {
   const methods = response as unknown as Methods;
-  const guard: Guard = {
-    original: {
-      writeHead: methods.writeHead,
-      setHeader: methods.setHeader,
-      appendHeader: methods.appendHeader,
-      setHeaders: methods.setHeaders,
-      removeHeader: methods.removeHeader,
-      getHeader: methods.getHeader,
-      getHeaders: methods.getHeaders,
-      getHeaderNames: methods.getHeaderNames,
-      hasHeader: methods.hasHeader,
-      flushHeaders: methods.flushHeaders,
-      write: methods.write,
-      end: methods.end,
-    },
-    late: undefined,
-    showing: false,
-  };
-  held[GUARD] = guard;
-  methods.writeHead = guards.writeHead;
-  methods.setHeader = guards.setHeader;
-  methods.appendHeader = guards.appendHeader;
-  if (guard.original.setHeaders !== undefined) methods.setHeaders = guards.setHeaders;
-  methods.removeHeader = guards.removeHeader;
-  methods.getHeader = guards.getHeader;
-  methods.getHeaders = guards.getHeaders;
-  methods.getHeaderNames = guards.getHeaderNames;
-  methods.hasHeader = guards.hasHeader;
-  methods.flushHeaders = guards.flushHeaders;
-  methods.write = guards.write;
-  methods.end = guards.end;
+  const prototype = Object.getPrototypeOf(response) as Methods;
+  const known = prototypes.get(prototype) ?? guardPrototype(prototype);
+  (response as Held)[GUARD] = held;
+  if (!isAsMade(methods, prototype, known.inPlace)) held.methods = guardOneByOne(methods, prototype, known);
+  else {
+    held.methods = known.original;
+    if (!known.inPlace) assignAll(methods, known.guards);
+  }
+}
 
-  return {
-    answer(status, headers, body, onDropped) {
-      if (response.headersSent || response.writableEnded || response.destroyed || guard.late) return false;
-      const { original } = guard;
-      const view: LateView = { headers: new Map(), begun: false, ended: false, onDropped };
-      for (const [name, value] of Object.entries(original.getHeaders.call(response) as OutgoingHttpHeaders))
-        view.headers.set(name, { name, value });
-      const handlers = { statusCode: response.statusCode, statusMessage: response.statusMessage };
-      for (const name of ENTITY_HEADERS) original.removeHeader.call(response, name);
-      for (const [name, value] of Object.entries(headers)) original.setHeader.call(response, name, value);
-      showDuringLastEvents(response, guard, { statusCode: status, statusMessage: '' }, handlers);
-      original.writeHead.call(response, status);
-      original.end.call(response, body);
-      guard.late = view;
-      Object.assign(response, handlers);
-      pretendUnanswered(response, guard, view);
-      return true;
-    },
+/**
+ * True when no method has been replaced on the response itself. This runs for every request: spelled out it is fast, and on a
+ * response whose prototype was changed, where each look is slow, the two that are replaced by whoever replaces any must do.
+ */
+function isAsMade(response: Methods, prototype: Methods, inPlace: boolean): boolean {
+  if (response.end !== prototype.end || response.writeHead !== prototype.writeHead) return false;
+  return (
+    inPlace ||
+    (response.write === prototype.write &&
+      response.setHeader === prototype.setHeader &&
+      response.getHeader === prototype.getHeader &&
+      response.removeHeader === prototype.removeHeader &&
+      response.appendHeader === prototype.appendHeader &&
+      response.setHeaders === prototype.setHeaders &&
+      response.getHeaders === prototype.getHeaders &&
+      response.getHeaderNames === prototype.getHeaderNames &&
+      response.hasHeader === prototype.hasHeader &&
+      response.flushHeaders === prototype.flushHeaders)
+  );
+}
+
+function assignAll(response: Methods, guards: Methods): void {
+  response.writeHead = guards.writeHead;
+  response.setHeader = guards.setHeader;
+  response.appendHeader = guards.appendHeader;
+  response.setHeaders = guards.setHeaders;
+  response.removeHeader = guards.removeHeader;
+  response.getHeader = guards.getHeader;
+  response.getHeaders = guards.getHeaders;
+  response.getHeaderNames = guards.getHeaderNames;
+  response.hasHeader = guards.hasHeader;
+  response.flushHeaders = guards.flushHeaders;
+  response.write = guards.write;
+  response.end = guards.end;
+}
+
+/** For a response some of whose methods were replaced by middleware mounted outside: those are what the answer goes through. */
+function guardOneByOne(response: Methods, prototype: Methods, known: GuardedPrototype): UnguardedMethods {
+  const original = {} as Methods;
+  for (const name of GUARDED) {
+    const method = response[name];
+    const isOwn = method !== prototype[name];
+    original[name] = isOwn ? method : known.original[name];
+    if (isOwn) response[name] = guard(name, method);
+    else if (!known.inPlace && method !== undefined) response[name] = known.guards[name];
+  }
+  return original;
+}
+
+/**
+ * express gives each app a response prototype of its own, which is no class. It is guarded in place, once, for all responses
+ * of the app and of those mounted in it: properties added to a response whose prototype was changed cost 50 microseconds.
+ */
+function guardPrototype(prototype: Methods): GuardedPrototype {
+  const guards = {} as Methods;
+  const original = {} as Methods;
+  for (const name of GUARDED) {
+    if (prototype[name] === undefined) continue;
+    original[name] = prototype[name];
+    guards[name] = guard(name, prototype[name]);
+  }
+  const known = { original, guards, inPlace: !Object.hasOwn(prototype, 'constructor') };
+  if (known.inPlace) Object.assign(prototype, guards);
+  prototypes.set(prototype, known);
+  return known;
+}
+
+/**
+ * Answers with the methods that the response had when it was guarded, unless an answer has begun (then `false`). From then on
+ * the handler's own answer is dropped: nothing throws, nothing is written, `onDropped` is told once when it ends.
+ */
+export function answerInPlace(
+  response: ServerResponse,
+  held: Guarded,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: string,
+  onDropped: (status: number) => void,
+): boolean {
+  if (response.headersSent || response.writableEnded || response.destroyed || held.late) return false;
+  held.onEnd();
+  const original = held.methods;
+  const view: LateView = { headers: new Map(), onDropped, begun: false, ended: false, showing: false };
+  for (const [name, value] of Object.entries(original.getHeaders.call(response) as OutgoingHttpHeaders))
+    view.headers.set(name, { name, value });
+  const handlers = { statusCode: response.statusCode, statusMessage: response.statusMessage };
+  for (const name of ENTITY_HEADERS) original.removeHeader.call(response, name);
+  for (const [name, value] of Object.entries(headers)) original.setHeader.call(response, name, value);
+  showDuringLastEvents(response, view, { statusCode: status, statusMessage: '' }, handlers);
+  original.writeHead.call(response, status);
+  original.end.call(response, body);
+  held.late = view;
+  anyLate = true;
+  Object.assign(response, handlers);
+  pretendUnanswered(response, view);
+  return true;
+}
+
+/** Whether any response was ever answered in its handler's place: asked at each call, so it is not looked for on the response. */
+let anyLate = false;
+
+/** Passes through to `original` until somebody else has answered. */
+function guard(name: GuardedName, original: Method): Method {
+  if (name === 'end')
+    return function end(...args) {
+      const held = guardOf(this);
+      if (held === undefined) return original.apply(this, args);
+      if (held.late && !held.late.showing) return late.end(this, held.late, args);
+      held.onEnd();
+      return original.apply(this, args);
+    };
+  return function guarded(...args) {
+    if (!anyLate) return original.apply(this, args);
+    const view = guardOf(this)?.late;
+    return view === undefined || view.showing ? original.apply(this, args) : late[name](this, view, args);
   };
 }
 
@@ -130,15 +225,15 @@ type Shown = Pick<ServerResponse, 'statusCode' | 'statusMessage'>;
  * An access log reads the response in 'finish' or 'close': it must see what was sent. Everybody else asks on behalf of the
  * late answer and must see the handler's own.
  */
-function showDuringLastEvents(response: ServerResponse, guard: Guard, sent: Shown, handlers: Shown): void {
+function showDuringLastEvents(response: ServerResponse, view: LateView, sent: Shown, handlers: Shown): void {
   for (const event of ['finish', 'close'] as const) {
     response.prependOnceListener(event, () => {
-      guard.showing = true;
+      view.showing = true;
       Object.assign(handlers, { statusCode: response.statusCode, statusMessage: response.statusMessage });
       Object.assign(response, sent);
     });
     response.once(event, () => {
-      guard.showing = false;
+      view.showing = false;
       Object.assign(response, handlers);
     });
   }
@@ -148,10 +243,10 @@ function showDuringLastEvents(response: ServerResponse, guard: Guard, sent: Show
  * The handler's own answer has not begun, as far as anybody but node can see: express would destroy the connection for an
  * error after headersSent, fastify and koa would drop the answer before middleware mounted inside has seen it.
  */
-function pretendUnanswered(response: ServerResponse, guard: Guard, view: LateView): void {
+function pretendUnanswered(response: ServerResponse, view: LateView): void {
   Object.defineProperties(response, {
-    headersSent: { configurable: true, get: () => guard.showing || view.begun },
-    writableEnded: { configurable: true, get: () => guard.showing || view.ended },
+    headersSent: { configurable: true, get: () => view.showing || view.begun },
+    writableEnded: { configurable: true, get: () => view.showing || view.ended },
   });
 }
 
@@ -210,17 +305,6 @@ const late: Record<GuardedName, (response: ServerResponse, view: LateView, args:
     return response;
   },
 };
-
-const guards = Object.fromEntries(
-  GUARDED.map((name): [GuardedName, Method] => [
-    name,
-    function guarded(this: ServerResponse, ...args: unknown[]) {
-      const guard = (this as Held)[GUARD]!;
-      if (guard.late === undefined || guard.showing) return guard.original[name].apply(this, args);
-      return late[name](this, guard.late, args);
-    },
-  ]),
-) as Methods;
 
 function callBack(args: unknown[]): void {
   const callback = args.find((argument) => typeof argument === 'function') as (() => void) | undefined;

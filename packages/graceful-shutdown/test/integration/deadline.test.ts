@@ -129,13 +129,15 @@ describe.each(Object.entries(frameworks))('requestDeadline on %s', (_name, make)
         const asked = client.received.split(answer).length;
         client.socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc`);
         await eventually(() => client.received.split(answer).length === asked + 1);
-        await eventually(() => clock.waiting === 0);
+        await eventually(() => clock.waiting <= 1);
         return [listenersOf(server.server), ...sockets.map(listenersOf)];
       };
       const afterOne = await exchange('/', '<3>');
       for (let n = 0; n < 5; n++) expect(await exchange('/', '<3>')).toEqual(afterOne);
       expect(await exchange('/late', '503 Service')).toEqual(afterOne);
       expect(await exchange('/', '<3>')).toEqual(afterOne);
+      // The one timer of the deadline, whoever waits: it ends by itself when nobody does.
+      await eventually(() => clock.waiting === 0);
       expect(clock.scheduled).toBeGreaterThanOrEqual(1);
       client.socket.destroy();
     } finally {
