@@ -23,6 +23,9 @@ const WEBHOOK_BYTES = 16 * 1024 * 1024;
 const ENTRY_BYTES = 16 * 1024 * 1024;
 const API_BYTES = 1024 * 1024;
 
+/** What `jsonBody` says of bytes that are no usable JSON. */
+const NO_JSON: ReadonlySet<string> = new Set(['invalid_json', 'too_deep']);
+
 /** Nothing but this page's own scripts and styles; the API answers JSON only. */
 const CONTENT_SECURITY = {
   useDefaults: false,
@@ -94,7 +97,7 @@ export function createApp(
 
   // What is no JSON never reached the route; it is counted and shown all the same.
   app.use('/webhook', ((error, request, _response, next) => {
-    if (error instanceof HttpError && error.code === 'invalid_json') refused(services, request, error);
+    if (error instanceof HttpError && NO_JSON.has(error.code)) refused(services, request, error);
     next(error);
   }) satisfies ErrorRequestHandler);
 
