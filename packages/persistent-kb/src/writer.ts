@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Backoff, backoffMs, sleep } from '@holdfast/backoff';
 import type { Clock } from '@holdfast/clock';
 import type { Row } from './entry.js';
@@ -55,6 +56,7 @@ export class Writer {
   constructor(store: OpenStore, around: Surroundings) {
     this.#store = store;
     this.#around = around;
+    setMaxListeners(0, this.#stop.signal); // one for each write that waits to be settled
   }
 
   /** Writes that may or may not be stored. */
