@@ -11,6 +11,7 @@ const STEPS = [
   ['dead code', 'knip'],
   ['who may import whom', process.execPath, 'scripts/check-boundaries.mjs'],
   ['promises have tests', process.execPath, 'scripts/check-promises.mjs'],
+  ['files and names', process.execPath, 'scripts/check-tree.mjs'],
   ...packages.map((name) => [`publint ${name}`, 'publint', '--strict', `packages/${name}`]),
   ...packages.map((name) => [
     `types as installed, ${name}`,

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { needs } from '@holdfast/testkit';
+import { tool as checker, TOOLS } from './facts/tools.mjs';
 
 const require = createRequire(import.meta.url);
 const HOW_TO_GET = {
@@ -30,6 +31,9 @@ const tested =
 
 const { passed, failed } = counts();
 for (const tool of missing) console.log(`skipped for want of ${tool}: ${HOW_TO_GET[tool]}`);
+// These only look at files for other programs; their absence is said and fails nothing.
+for (const name of Object.keys(TOOLS).filter((name) => !checker(name)))
+  console.log(`skipped for want of ${name}: ${TOOLS[name]}`);
 if (missing.length > 0 && process.env.CI === 'true') console.log('CI=true: a missing program is a failure');
 console.log(`${passed} passed, ${failed} failed`);
 rmSync(work, { recursive: true, force: true });
