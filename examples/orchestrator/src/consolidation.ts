@@ -1,9 +1,9 @@
 import type { Delivery } from '@holdfast/alert-delivery';
 import { type FileLockEvent, updateFile } from '@holdfast/file-lock';
-import { type Entry, isKbError, type Kb } from '@holdfast/persistent-kb';
+import { type Entry, isKbError, type Kb, type Stored } from '@holdfast/persistent-kb';
 import { notificationsOf } from './alert-history.js';
 import { byName, type Happening, type Incident, incidentId, isIncident, learn } from './incident.js';
-import { memorySection, withSection } from './memory-section.js';
+import { type MemoryLine, memoryLine, withLines } from './memory-section.js';
 
 /** What one run did. */
 export interface ConsolidationReport {
@@ -54,8 +54,8 @@ export function createConsolidation(parts: ConsolidationParts): Consolidation {
     for (const [name, list] of names) {
       if (await remember(parts.kb(), name, list)) entries.push(incidentId(name));
     }
-    const section = memorySection(await incidentsToShow(parts.kb(), new Set([...names.keys()].map(incidentId))));
-    const { changed } = await updateFile(parts.memoryPath, (text) => withSection(text, section), {
+    const lines = await linesToShow(parts.kb(), new Set([...names.keys()].map(incidentId)), startedAt);
+    const { changed } = await updateFile(parts.memoryPath, (text) => withLines(text, lines, startedAt), {
       timeoutMs: parts.lockTimeoutMs,
       onEvent: parts.onLockEvent,
     });
@@ -97,9 +97,10 @@ async function remember(kb: Kb<Entry>, name: string, happenings: readonly Happen
   }
 }
 
-async function incidentsToShow(kb: Kb<Entry>, always: ReadonlySet<string>): Promise<Incident[]> {
-  const incidents: Incident[] = [];
-  for await (const { entry } of kb.export()) if (isIncident(entry)) incidents.push(entry);
-  incidents.sort((a, b) => (a.lastSeen < b.lastSeen ? 1 : -1));
-  return incidents.filter(({ id }, at) => at < MEMORY_LINES || always.has(id));
+async function linesToShow(kb: Kb<Entry>, always: ReadonlySet<string>, now: number): Promise<MemoryLine[]> {
+  const incidents: Stored<Incident>[] = [];
+  for await (const stored of kb.export()) if (isIncident(stored.entry)) incidents.push(stored as Stored<Incident>);
+  incidents.sort((a, b) => (a.entry.lastSeen < b.entry.lastSeen ? 1 : -1));
+  const shown = incidents.filter(({ entry }, at) => at < MEMORY_LINES || always.has(entry.id));
+  return shown.map(({ entry, rev }) => memoryLine(entry, rev, now));
 }

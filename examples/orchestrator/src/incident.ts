@@ -22,6 +22,8 @@ export interface Incident extends Entry {
   /** Of the incidents that resolved, milliseconds. */
   longestMs: number;
   totalMs: number;
+  /** Of the newest incidents: how many began again soon after the same alert had resolved. */
+  flaps: number;
   /** The newest incidents, oldest first, so that none is counted twice. */
   episodes: Episode[];
   /** The newest notifications that are counted, and how each ended; older than `floor` is counted and forgotten. */
@@ -96,6 +98,7 @@ export function learn(before: Entry | undefined, alertname: string, happenings: 
   if (known && !changed) return before;
   for (const { at } of next.counted.splice(0, next.counted.length - MAX_COUNTED)) next.floor = Math.max(next.floor, at);
   trimEpisodes(next);
+  next.flaps = flapsOf(next.episodes);
   next.body = bodyOf(next);
   return next;
 }
@@ -111,6 +114,32 @@ export function isIncident(entry: Entry | undefined): entry is Incident {
     typeof given.channels === 'object' &&
     typeof given.floor === 'number'
   );
+}
+
+/** An alert that fires again this soon after it resolved has not been fixed. */
+const FLAP_MS = 15 * 60_000;
+
+/** How often the same alert began again within 15 min of its end. */
+export function flapsOf(episodes: readonly Episode[]): number {
+  const ends = new Map<string, number>();
+  let flaps = 0;
+  for (const { key, startsAt, endsAt } of [...episodes].sort((a, b) => (a.startsAt < b.startsAt ? -1 : 1))) {
+    const fingerprint = key.slice(0, key.lastIndexOf('@'));
+    const ended = ends.get(fingerprint);
+    if (ended !== undefined && Date.parse(startsAt) - ended < FLAP_MS) flaps++;
+    if (endsAt !== undefined) ends.set(fingerprint, Date.parse(endsAt));
+  }
+  return flaps;
+}
+
+/** The three hours of the day (UTC) in which at least three of five incidents began; undefined for few, or spread ones. */
+export function busyHours(episodes: readonly Episode[]): [from: number, to: number] | undefined {
+  if (episodes.length < 5) return undefined;
+  const hours = Array.from({ length: 24 }, () => 0);
+  for (const { startsAt } of episodes) hours[new Date(startsAt).getUTCHours()]!++;
+  const within = (from: number): number => hours[from]! + hours[(from + 1) % 24]! + hours[(from + 2) % 24]!;
+  const best = hours.reduce((most, _, from) => (within(from) > within(most) ? from : most), 0);
+  return within(best) >= episodes.length * 0.6 ? [best, (best + 3) % 24] : undefined;
 }
 
 /** Lets go of resolved incidents first: an open one comes again with each repeat. */
@@ -137,6 +166,7 @@ function blank(alertname: string): Incident {
     lastSeen: '',
     longestMs: 0,
     totalMs: 0,
+    flaps: 0,
     episodes: [],
     counted: [],
     floor: 0,
@@ -196,13 +226,24 @@ function instant(text: string | undefined): string | undefined {
 function bodyOf(incident: Incident): string {
   const channels = Object.entries(incident.channels).map(([name, count]) => `${name} ${count}`);
   return [
-    `Seen ${incident.seen} times between ${incident.firstSeen} and ${incident.lastSeen}; ${incident.resolved} resolved` +
+    `Seen ${times(incident.seen)} between ${minute(incident.firstSeen)} and ${minute(incident.lastSeen)}; ${incident.resolved} resolved` +
       (incident.resolved > 0
         ? `, after ${duration(incident.totalMs / incident.resolved)} on average and ${duration(incident.longestMs)} at most.`
         : '.'),
-    `${incident.notifications} notifications: ${[...channels, `${incident.dead} dead`].join(', ')}.`,
+    `${incident.notifications} ${incident.notifications === 1 ? 'notification' : 'notifications'}: ${[...channels, `${incident.dead} dead`].join(', ')}.`,
+    ...(incident.flaps > 0 ? [`Began again within 15 min of resolving ${times(incident.flaps)}.`] : []),
     ...(incident.fix ? [`Fix: ${incident.fix}`] : []),
   ].join('\n');
+}
+
+/** `once`, `12 times`. */
+export function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+/** `2026-11-24 13:51 UTC`. */
+export function minute(iso: string): string {
+  return `${iso.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** `4 s`, `12 min`, `3 h`, `2 days`. */

@@ -1,5 +1,5 @@
 import type { Entry, Kb } from '@holdfast/persistent-kb';
-import { duration, incidentId, isIncident } from './incident.js';
+import { duration, incidentId, isIncident, times } from './incident.js';
 import { nameOf } from './notification.js';
 import type { Payload } from './payload.js';
 import { oneLine } from './plain-text.js';
@@ -23,7 +23,7 @@ function knownOfName(kb: Kb<Entry>, name: string, now: number): string | undefin
   const fix = incident?.fix ? { text: String(incident.fix), id: incident.id } : lastFix(kb, name);
   const seen =
     incident && incident.seen > 0
-      ? ` seen ${incident.seen} ${incident.seen === 1 ? 'time' : 'times'}, last ${duration(Math.max(0, now - Date.parse(incident.lastSeen)))} ago.`
+      ? ` seen ${times(incident.seen)}, last ${duration(Math.max(0, now - Date.parse(incident.lastSeen)))} ago.${incident.flaps > 2 ? ' It flaps.' : ''}`
       : undefined;
   if (seen === undefined && fix === undefined) return undefined;
   return [
