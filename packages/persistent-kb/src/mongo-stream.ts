@@ -1,4 +1,5 @@
 import type { ChangeStream, ChangeStreamDocument, Timestamp } from 'mongodb';
+import { isKbError } from './errors.js';
 import { readRow, take } from './mongo-compare.js';
 import type { KbDocument } from './mongo-document.js';
 import { isHistoryLost, lacksChangeStreams } from './mongo-errors.js';
@@ -99,6 +100,8 @@ export class StreamTail implements Tail {
   }
 }
 
+const UNREADABLE = Symbol('unreadable');
+
 function openStream({ collection }: Link, resumeAfter: unknown): KbStream {
   const options = { ...CALL, maxAwaitTimeMS: MAX_AWAIT_MS, batchSize: 1000 };
   return collection.watch<KbDocument, KbEventDocument>(
@@ -118,7 +121,12 @@ async function applyEvent(event: KbEventDocument, link: Link, context: StoreCont
       const id = String(event.documentKey._id);
       const seen = context.row(id);
       if (event.operationType === 'delete' && seen?.entry === undefined) return context.forget(id, seen);
-      const row = await readRow(link, context, id, READ_MS);
+      const row = await readRow(link, context, id, READ_MS).catch((error: unknown): typeof UNREADABLE => {
+        // It was set aside; thrown on, the stream would begin again at this very event, for ever.
+        if (isKbError(error, 'KB_STORE_FAILED')) return UNREADABLE;
+        throw error;
+      });
+      if (row === UNREADABLE) return;
       return row ? context.apply(row) : context.forget(id, seen);
     }
     case 'drop':
