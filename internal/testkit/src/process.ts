@@ -13,6 +13,8 @@ export interface RunOptions {
   stdin?: 'pipe' | 'ignore' | undefined;
   /** Flags for node itself, before the file. Only for {@link runNode}. */
   nodeArgs?: readonly string[] | undefined;
+  /** The node that runs the file. Only for {@link runNode}. @defaultValue the one that runs this */
+  execPath?: string | undefined;
 }
 
 /** How a process ended. */
@@ -49,7 +51,7 @@ const ROOT_TSCONFIG = fileURLToPath(new URL('../../../tsconfig.json', import.met
 export function runNode(file: string | URL, options: RunOptions = {}): Proc {
   const path = file instanceof URL || file.startsWith('file:') ? fileURLToPath(file) : file;
   return runProcess(
-    process.execPath,
+    options.execPath ?? process.execPath,
     ['--import', import.meta.resolve('tsx'), ...(options.nodeArgs ?? []), path, ...(options.args ?? [])],
     { ...options, args: undefined, env: { TSX_TSCONFIG_PATH: ROOT_TSCONFIG, ...options.env } },
   );

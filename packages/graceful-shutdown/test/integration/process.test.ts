@@ -1,7 +1,6 @@
 import { type Proc, runNode } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { connect, get } from '../fixtures/exchange.js';
-import { startLoad } from '../fixtures/load.js';
 
 const SERVER = new URL('../fixtures/server.ts', import.meta.url);
 
@@ -27,75 +26,7 @@ async function terminate(proc: Proc, signal: NodeJS.Signals = 'SIGTERM'): Promis
   return { code, ms: performance.now() - began };
 }
 
-describe('a drain under load', () => {
-  const situations: [string, number, number][] = [
-    ['A: 50 keep-alive clients', Number.POSITIVE_INFINITY, 0],
-    ['A2: one connection a request', 1, 0],
-    ['A3: mixed, some slower', 4, 37],
-  ];
-  for (const [name, perConnection, pause] of situations)
-    it(`[P19] loses and resets nothing, ${name}`, async () => {
-      const { proc, port } = await start();
-      await using _ = proc;
-      const load = startLoad({
-        port,
-        clients: 50,
-        perConnection,
-        pauseMs: (client) => (client % 2) * pause * (client % 7),
-      });
-      await new Promise((resolve) => setTimeout(resolve, 600));
-      const { code, ms } = await terminate(proc);
-      const report = await load.stop();
-      expect(report).toMatchObject({ lost: 0, resets: 0 });
-      expect(Object.keys(report.byStatus)).toEqual(['200']);
-      expect(report.answered).toBeGreaterThan(50);
-      expect(code).toBe(0);
-      expect(ms).toBeLessThan(4_000);
-      expect(proc.messages).toContainEqual({ closed: expect.objectContaining({ using: 0, refused: 0 }) });
-    });
-
-  it('[P20] of connections that come as fast as they can, at most five are lost with the listener, none with a delay', async () => {
-    for (const [readinessDelayMs, most] of [
-      [0, 5],
-      [300, 0],
-    ] as const) {
-      const { proc, port } = await start({ handlerMs: 0, lifecycle: { readinessDelayMs } });
-      await using _ = proc;
-      // A balancer moves its traffic away once readiness has turned.
-      const load = startLoad({ port, clients: 50, perConnection: 1 });
-      await new Promise((resolve) => setTimeout(resolve, 400));
-      proc.signal('SIGTERM');
-      if (readinessDelayMs > 0) await event(proc, 'lifecycle.shutdown_requested').then(() => load.stop());
-      const { code } = await proc.exited;
-      const report = await load.stop();
-      expect(report.lost).toBeLessThanOrEqual(most);
-      expect(code).toBe(0);
-    }
-  });
-});
-
 describe('a drain with one difficult client', () => {
-  it('[P21] answers a body that drips with 408 and exits in about two seconds', async () => {
-    const { proc, port } = await start();
-    await using _ = proc;
-    const client = await connect(port);
-    client.socket.write(`POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n`);
-    const drip = setInterval(() => client.socket.writable && client.socket.write('x'), 1_000);
-    try {
-      await client.until('').then(() => new Promise((resolve) => setTimeout(resolve, 300)));
-      const { code, ms } = await terminate(proc);
-      expect(client.received).toMatch(/^HTTP\/1.1 408 /);
-      expect(client.received).toMatch(/connection: close/i);
-      expect(client.received).toContain('REQUEST_BODY_TIMEOUT');
-      expect(await client.ended).toBe('end');
-      expect(code).toBe(0);
-      expect(ms).toBeLessThan(6_000);
-      expect(proc.stderr).toBe('');
-    } finally {
-      clearInterval(drip);
-    }
-  });
-
   it('[P22] lets an upload that arrives in earnest finish', async () => {
     const { proc, port } = await start();
     await using _ = proc;
@@ -110,35 +41,6 @@ describe('a drain with one difficult client', () => {
     }, 100);
     await client.until(/\r\n\r\n300000/);
     expect(client.received).toMatch(/^HTTP\/1.1 200 /);
-    expect(await proc.exited).toMatchObject({ code: 0 });
-  });
-
-  it('[P23] closes silent connections and half-sent heads after half a second', async () => {
-    const { proc, port } = await start();
-    await using _ = proc;
-    const silent = await connect(port);
-    const half = await connect(port);
-    half.socket.write('GET / HTTP/1.1\r\nHo');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const { code, ms } = await terminate(proc);
-    expect([code, await silent.ended, await half.ended]).toEqual([0, 'end', 'end']);
-    expect(silent.received).toBe('');
-    expect(half.received).toMatch(/^HTTP\/1.1 408 /);
-    expect(ms).toBeLessThan(4_000);
-  });
-
-  it('[P24] serves a request that comes on a kept-alive connection after the signal, with Connection: close', async () => {
-    const { proc, port } = await start({ handlerMs: 10 });
-    await using _ = proc;
-    const clients = await Promise.all(Array.from({ length: 20 }, () => connect(port)));
-    for (const client of clients) client.socket.write(get('/'));
-    await Promise.all(clients.map((client) => client.until('ok')));
-    proc.signal('SIGTERM');
-    await event(proc, 'drain.started');
-    for (const client of clients) client.socket.write(get('/'));
-    await Promise.all(clients.map((client) => client.ended));
-    for (const client of clients)
-      expect(client.received).toMatch(/^HTTP\/1.1 200 [\s\S]*HTTP\/1.1 200 [\s\S]*connection: close[\s\S]*ok$/i);
     expect(await proc.exited).toMatchObject({ code: 0 });
   });
 
@@ -169,25 +71,6 @@ describe('a drain with one difficult client', () => {
     expect(code).toBe(0);
     expect((await event(proc, 'connection.cut')).event).toMatchObject({ why: 'stalled' });
     stuck.socket.destroy();
-  });
-
-  it('[P27] tells event streams by its signal, and ends those that do not listen with a last event', async () => {
-    const { proc, port } = await start();
-    await using _ = proc;
-    const heard = await connect(port);
-    heard.socket.write(get('/events'));
-    const deaf = await connect(port);
-    deaf.socket.write(get('/events-deaf'));
-    await Promise.all([heard.until('hello'), deaf.until('hello')]);
-    heard.until('event: bye').then(
-      () => heard.socket.end(),
-      () => undefined,
-    );
-    const { code, ms } = await terminate(proc);
-    expect(heard.received).toContain('event: bye');
-    expect(deaf.received).toContain('event: shutdown');
-    expect([code, await deaf.ended]).toEqual([0, 'end']);
-    expect(ms).toBeLessThan(7_000);
   });
 
   it('[P28] closes a WebSocket whose handler does not with 1001', async () => {
@@ -237,50 +120,6 @@ describe('what still runs after its answer', () => {
 });
 
 describe('signals and exit codes', () => {
-  it('[P10] takes two signals within 100 ms for one, a later one as force: 143 and 130', async () => {
-    for (const [signal, forced] of [
-      ['SIGTERM', 143],
-      ['SIGINT', 130],
-    ] as const) {
-      const { proc, port } = await start({ handlerMs: 1_500 });
-      await using _ = proc;
-      const client = await connect(port);
-      client.socket.write(get('/'));
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      proc.signal('SIGTERM');
-      proc.signal('SIGTERM');
-      await event(proc, 'drain.started');
-      await new Promise((resolve) => setTimeout(resolve, 250));
-      proc.signal(signal);
-      expect(await proc.exited).toMatchObject({ code: forced });
-      expect(client.received).toBe('');
-    }
-    const { proc, port } = await start({ handlerMs: 500 });
-    await using _ = proc;
-    const client = await connect(port);
-    client.socket.write(get('/'));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    proc.signal('SIGINT');
-    proc.signal('SIGTERM');
-    expect(await proc.exited).toMatchObject({ code: 0 });
-    expect(client.received).toMatch(/200 OK[\s\S]*ok$/);
-  });
-
-  it('[P30] drains first on an uncaught exception and on an unhandled rejection, then exits 70', async () => {
-    for (const path of ['/throw', '/reject']) {
-      const { proc, port } = await start({ handlerMs: 400 });
-      await using _ = proc;
-      const clients = await Promise.all(Array.from({ length: 10 }, () => connect(port)));
-      for (const client of clients) client.socket.write(get('/'));
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      const culprit = await connect(port);
-      culprit.socket.write(get(path, 'Connection: close\r\n'));
-      expect(await proc.exited).toMatchObject({ code: 70 });
-      for (const client of clients) expect(client.received).toMatch(/200 OK[\s\S]*ok$/);
-      expect(proc.stderr).toContain('on purpose');
-    }
-  });
-
   it('[P13] says why the start failed on stderr and exits 1: a port that is taken', async () => {
     const { proc, port } = await start();
     await using _ = proc;
