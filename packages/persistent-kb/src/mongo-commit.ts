@@ -82,8 +82,12 @@ async function send(
     pTimeout(call, { milliseconds: timeoutMs + 100, message: overdue });
   try {
     if (writes.length > 1) {
-      await inTime(collection.bulkWrite(writes.map(operationOf), { ...options, ordered: false }));
-      return writes.map(() => ({ status: 'ok' }));
+      const bulk = collection.bulkWrite(writes.map(operationOf), { ...options, ordered: false });
+      const { insertedCount, matchedCount, upsertedCount } = await inTime(bulk);
+      const written = insertedCount + matchedCount + upsertedCount;
+      const all = written === writes.length;
+      const cause = all ? undefined : new Error(`MongoDB acknowledged ${written} of ${writes.length} writes`);
+      return writes.map(() => (all ? { status: 'ok' } : unknown(cause)));
     }
     const [{ row, base }] = writes as [StoreWrite];
     const document = toDocument(row);
@@ -112,21 +116,25 @@ interface BulkError {
   result?: { getWriteConcernError?(): unknown };
 }
 
-function outcomesOf(error: unknown, count: number): readonly WriteOutcome[] {
-  const { writeErrors, result } = error as BulkError;
-  if (count === 1 || (error as Error).name !== 'MongoBulkWriteError' || writeErrors === undefined) {
-    const outcome = outcomeOf(error);
-    // A duplicate belongs to one write of a bulk; without its index it can't be told which.
-    const shared = count > 1 && outcome.status === 'conflict' ? { status: 'unknown' as const, cause: error } : outcome;
-    return Array.from({ length: count }, () => shared);
-  }
-  const unsafe = result?.getWriteConcernError?.();
-  const outcomes = Array.from(
-    { length: count },
-    (): WriteOutcome => (unsafe ? { status: 'unknown', cause: unsafe } : { status: 'ok' }),
-  );
-  for (const each of Array.isArray(writeErrors) ? writeErrors : [writeErrors]) {
-    outcomes[each.index] = each.code === DUPLICATE ? { status: 'conflict' } : outcomeOf(each);
-  }
+/**
+ * What an error says about each of `count` writes. A bulk error with no error of a single write is the driver's wrapping of
+ * whatever ended the command, a cut connection among them: it says nothing good about any write.
+ */
+export function outcomesOf(error: unknown, count: number): readonly WriteOutcome[] {
+  const { writeErrors = [], result } = error as BulkError;
+  const single = Array.isArray(writeErrors) ? writeErrors : [writeErrors];
+  const outcome = outcomeOf(error);
+  if (count === 1) return [outcome];
+  // A duplicate belongs to one write of a bulk; without its index it can't be told which.
+  const shared = outcome.status === 'conflict' ? unknown(error) : outcome;
+  if (single.length === 0) return Array.from({ length: count }, () => shared);
+  // Only conflicts leave the others as they should be; after anything else the server may not have come to them.
+  const unsafe = result?.getWriteConcernError?.() ?? single.find(({ code }) => code !== DUPLICATE);
+  const outcomes = Array.from({ length: count }, (): WriteOutcome => (unsafe ? unknown(unsafe) : { status: 'ok' }));
+  for (const each of single) outcomes[each.index] = outcomeOf(each);
   return outcomes;
+}
+
+function unknown(cause: unknown): WriteOutcome {
+  return { status: 'unknown', cause };
 }
