@@ -84,9 +84,7 @@ class ShelfFiles {
       this.#waiting.push(waiting);
       this.#inFlight.set(id, waiting);
     });
-    this.#writing ??= this.#drain().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#drain();
     return written;
   }
 
@@ -144,6 +142,8 @@ class ShelfFiles {
 
   /** Whoever comes while one batch is written shares the next write and the next fdatasync. */
   async #drain(): Promise<void> {
+    // Whoever comes in this turn is of the first batch; and `#writing` is set before it can be cleared.
+    await undefined;
     while (this.#waiting.length > 0) {
       const all = this.#waiting;
       this.#waiting = [];
@@ -159,6 +159,8 @@ class ShelfFiles {
         for (const waiting of all) if (this.#inFlight.get(waiting.id) === waiting) this.#inFlight.delete(waiting.id);
       }
     }
+    // In the same turn as the last look at who waits: a put that comes after this starts anew.
+    this.#writing = undefined;
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {

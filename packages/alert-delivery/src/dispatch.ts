@@ -45,8 +45,9 @@ export class Dispatch {
       windowMs: options.group?.windowMs,
       digestId: post.digestId,
       emit: post.emit,
-      send: (parcel) => {
+      send: (parcel, folded) => {
         this.#resolving.add(parcel);
+        for (const other of folded) this.#gone(other);
         this.#run(parcel, false);
       },
     });
@@ -57,8 +58,10 @@ export class Dispatch {
   start(work: Work, fold = false): void {
     const parcel = this.#parcel([work], true);
     this.#resolving.add(parcel);
-    if (fold) this.#grouping.overflow(parcel);
-    else if (!this.#grouping.takes(parcel)) this.#run(parcel, false);
+    if (fold) {
+      this.#grouping.overflow(parcel);
+      this.#with.room.waitToFold();
+    } else if (!this.#grouping.takes(parcel)) this.#run(parcel, false);
   }
 
   /** The parcel has taken the alerts of others in. */
@@ -180,11 +183,15 @@ export class Dispatch {
       )
       .finally(() => {
         this.#parcels.delete(parcel);
-        this.#resolving.remove(parcel);
-        parcel.tellEnd();
+        this.#gone(parcel);
         this.#running.delete(running);
       });
     this.#running.add(running);
+  }
+
+  #gone(parcel: Parcel): void {
+    this.#resolving.remove(parcel);
+    parcel.tellEnd();
   }
 
   async #walk(parcel: Parcel): Promise<WalkEnd> {

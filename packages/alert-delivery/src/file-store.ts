@@ -42,10 +42,24 @@ export function fileStore(options: FileStoreOptions): StoreDriver {
       `onDamage must be 'quarantine' or 'refuse', got ${String(onDamage)}`,
     );
   }
-  return { kind: 'file', open: (context) => openFile(dir, onDamage, context) };
+  return { kind: 'file', open: (context) => openFiles(dir, onDamage, context, MACHINE) };
 }
 
-async function openFile(dir: string, onDamage: 'quarantine' | 'refuse', context: StoreContext): Promise<DeliveryStore> {
+/** What a file store stands on; the simulation gives its own, with faults. */
+export interface Machine {
+  readonly openJournal: typeof openJournal<LedgerRecord>;
+  openBodies(dir: string): Promise<Bodies>;
+}
+
+const MACHINE: Machine = { openJournal, openBodies: (dir) => fileBodies(dir) };
+
+/** Opens the store in a folder of the given machine. */
+export async function openFiles(
+  dir: string,
+  onDamage: 'quarantine' | 'refuse',
+  context: StoreContext,
+  machine: Machine,
+): Promise<DeliveryStore> {
   let bodies: Bodies | undefined;
   const ledger = new Ledger({
     clock: context.clock,
@@ -53,7 +67,7 @@ async function openFile(dir: string, onDamage: 'quarantine' | 'refuse', context:
     onForgotten: (id) => bodies?.drop('past', id),
   });
   try {
-    const journal = await openJournal<LedgerRecord>({
+    const journal = await machine.openJournal({
       dir,
       apply: (record) => ledger.apply(record),
       snapshot: () => ledger.snapshot(context.run),
@@ -75,7 +89,7 @@ async function openFile(dir: string, onDamage: 'quarantine' | 'refuse', context:
     });
     try {
       // Opened behind the journal's lock: one owner for both.
-      bodies = await fileBodies(join(dir, 'ended'));
+      bodies = await machine.openBodies(join(dir, 'ended'));
       bodies.retain('past', (id) => ledger.past.has(id));
       bodies.retain('dead', (id) => ledger.letters.get(id) !== undefined);
       await journal.append({ t: 'run', v: 1, run: context.run, at: context.clock.now() });

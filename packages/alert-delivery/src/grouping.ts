@@ -12,7 +12,7 @@ export class Grouping {
   readonly #windowMs: number | undefined;
   readonly #digestId: () => string;
   readonly #emit: (event: DeliveryEvent) => void;
-  readonly #send: (parcel: Parcel) => void;
+  readonly #send: (parcel: Parcel, folded: readonly Parcel[]) => void;
   readonly #waiting = new Map<string, { parcels: Parcel[]; cancel: () => void }>();
 
   constructor(options: {
@@ -20,7 +20,8 @@ export class Grouping {
     windowMs: number | undefined;
     digestId: () => string;
     emit: (event: DeliveryEvent) => void;
-    send: (parcel: Parcel) => void;
+    /** Sends a parcel that carries the alerts of those folded into it. */
+    send: (parcel: Parcel, folded: readonly Parcel[]) => void;
   }) {
     this.#clock = options.clock;
     this.#windowMs = options.windowMs;
@@ -87,6 +88,6 @@ export class Grouping {
       first!.absorb(others, Object.freeze(one), id);
       this.#emit({ type: 'digest.made', id, channel: '', count: records.length });
     }
-    this.#send(first!);
+    this.#send(first!, others);
   }
 }

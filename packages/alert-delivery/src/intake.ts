@@ -32,7 +32,8 @@ interface Surroundings {
 /** Makes alerts durable, or sends them all the same where the store can't write. */
 export class Intake {
   readonly #with: Surroundings;
-  readonly #undurableIds = new Set<string>();
+  /** How those ended, or will, so that a second copy is told the same. */
+  readonly #undurable = new Map<string, Promise<Outcome>>();
   /** Sent while the store could not write. */
   undurable = 0;
 
@@ -49,8 +50,10 @@ export class Intake {
     const entry = await room.enter(alert);
     // Who came before the close and had room is accepted; who still waits is told.
     if (entry === 'closed') throw closedError();
-    if (this.#undurableIds.has(id)) {
-      room.withdraw(bytesOf(alert), entry);
+    const before = this.#undurable.get(id);
+    if (before) {
+      room.leave(bytesOf(alert));
+      await before;
       return { id, duplicate: true, outcome: { status: 'coalesced', id, into: id, durable: false } };
     }
     const stored = this.#store(alert, entry, wait);
@@ -67,13 +70,13 @@ export class Intake {
     try {
       accepted = await store.accept(alert, at, { held: true });
     } catch (error) {
-      room.withdraw(bytesOf(alert), entry);
+      room.leave(bytesOf(alert));
       if (isDeliveryError(error, 'DELIVERY_INVALID_ALERT')) throw error;
       emit({ type: 'store.failed', during: 'accept', reason: reasonOf(error) });
       return { id, duplicate: false, outcome: await this.#sendUndurable(alert, at, error, wait) };
     }
     if (accepted.duplicate) {
-      room.withdraw(bytesOf(alert), entry);
+      room.leave(bytesOf(alert));
       emit({ type: 'alert.duplicate', id });
       return { id, duplicate: true };
     }
@@ -87,21 +90,23 @@ export class Intake {
     const { dispatch, waiters, emit } = this.#with;
     const { id, severity } = alert;
     this.undurable++;
-    this.#undurableIds.add(id);
-    if (this.#undurableIds.size > MAX_UNDURABLE_IDS)
-      this.#undurableIds.delete(this.#undurableIds.values().next().value!);
     const { ended } = waiters.next(id);
     emit({ type: 'alert.accepted', id, severity, durable: false });
     dispatch.sendUndurable({ hold: { id, token: '' }, record: { id, acceptedAt: at, alert, events: [] } });
-    const outcome = await ended;
-    if (outcome.status === 'delivered' || outcome.status === 'coalesced') return outcome;
-    this.#undurableIds.delete(id);
-    if (wait && outcome.status === 'dead') return outcome;
-    throw new DeliveryError(
-      'DELIVERY_STORE_FAILED',
-      `alert '${id}' could neither be stored (${reasonOf(cause)}) nor delivered`,
-      { kind: 'write', cause },
-    );
+    const taken = ended.then((outcome) => {
+      if (outcome.status === 'delivered' || outcome.status === 'coalesced') return outcome;
+      this.#undurable.delete(id);
+      throw new DeliveryError(
+        'DELIVERY_STORE_FAILED',
+        `alert '${id}' could neither be stored (${reasonOf(cause)}) nor delivered`,
+        { kind: 'write', cause },
+      );
+    });
+    taken.catch(() => undefined);
+    this.#undurable.set(id, taken);
+    if (this.#undurable.size > MAX_UNDURABLE_IDS) this.#undurable.delete(this.#undurable.keys().next().value!);
+    const outcome = wait ? await ended : undefined;
+    return outcome?.status === 'dead' ? outcome : await taken;
   }
 }
 

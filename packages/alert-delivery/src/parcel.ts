@@ -5,6 +5,8 @@ import type { DeliveryStore, Work } from './store.js';
 /** Why a parcel is no longer ours, or never will be durable. */
 export type WriteResult = 'durable' | 'failed' | 'lost';
 
+let arrivals = 0;
+
 /**
  * One message on its way: the alert it is for, or the alerts when it is a digest. Everything that happens to the message
  * happened to each of them, so events are written once for all.
@@ -27,6 +29,8 @@ export class Parcel {
   digestId: string | undefined;
   /** Who waits until the parcel has ended, in whatever way. */
   readonly #onEnd: (() => void)[] = [];
+  /** Where it stands in the order of arrival; with others folded in, the first of them. */
+  order = ++arrivals;
   /** The names of its route: only parcels that go the same way are folded. */
   routeKey = '';
   #store: DeliveryStore;
@@ -116,6 +120,7 @@ export class Parcel {
     const theirs = others.flatMap((other) => other.works.map((work) => withEvents(work, other.eventsOf(work))));
     this.works = [...own, ...theirs];
     for (const other of others) {
+      this.order = Math.min(this.order, other.order);
       other.#writeRest();
       other.works = [];
       if (!other.durable) this.durable = false;
@@ -135,13 +140,13 @@ export class Parcel {
   }
 
   #flush(): Promise<void> {
-    this.#writing ??= this.#drain().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#drain();
     return this.#writing;
   }
 
   async #drain(): Promise<void> {
+    // Whatever is noted in this turn goes along; and `#writing` is set before it can be cleared.
+    await undefined;
     while (this.#buffer.length > 0) {
       const events = this.#buffer;
       this.#buffer = [];
@@ -166,6 +171,8 @@ export class Parcel {
         this.#onStoreFailed(error);
       }
     }
+    // In the same turn as the last look at the buffer: what is noted after this is written anew.
+    this.#writing = undefined;
   }
 }
 

@@ -39,7 +39,10 @@ export class Resolving {
   meet(parcel: Parcel): Meeting {
     const { status, dedupKey } = parcel.alert;
     if (status !== 'resolved' || dedupKey === undefined) return { kind: 'go' };
-    const firing = [...(this.#firings.get(dedupKey) ?? [])].at(-1);
+    // Only what came before: two that wait for each other would wait for ever.
+    let firing: Parcel | undefined;
+    for (const other of this.#firings.get(dedupKey) ?? [])
+      if (other !== parcel && other.order < parcel.order && !(firing && firing.order > other.order)) firing = other;
     if (!firing) return { kind: 'go' };
     const join =
       !firing.critical && !parcel.critical && firing.durable && parcel.durable && firing.routeKey === parcel.routeKey;

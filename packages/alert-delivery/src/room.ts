@@ -62,10 +62,10 @@ export class Room {
     this.#startFolds();
   }
 
-  /** Gives back the room of an alert that came in to be folded and was not stored. */
-  withdraw(bytes: number, entry: Entry): void {
-    if (entry === 'fold') this.#toFold--;
-    this.leave(bytes);
+  /** An alert that came in past the bound is stored, and waits to be folded. */
+  waitToFold(): void {
+    this.#toFold++;
+    this.#startFolds();
   }
 
   /** Whoever still waits is told so; who came before and had room stays. */
@@ -82,7 +82,6 @@ export class Room {
       if (entry === undefined) break;
       entered++;
       if (entry !== 'closed') this.take(bytes);
-      if (entry === 'fold') this.#toFold++;
       enter(entry);
     }
     if (entered > 0) this.#waiting.splice(0, entered);
