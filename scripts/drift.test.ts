@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { apiList } from './facts/api.mjs';
@@ -165,5 +165,15 @@ describe('figures', () => {
     expect(text).toBe('<!--bench a/b | ours | rate-->138,000<!--/bench-->/s');
     expect(faults).toEqual(['a/b | ours | rate: says 1, measured 138,000']);
     expect(withFigures(text, () => undefined).faults).toEqual(['a/b | ours | rate: bench/results has no such figure']);
+  });
+});
+
+describe('decisions', () => {
+  it('are all on the overview, numbered without a gap', () => {
+    const folder = join(root, 'docs/decisions');
+    const files = readdirSync(folder).filter((file) => /^\d{4}-.*\.md$/.test(file)).sort();
+    const overview = readFileSync(join(folder, 'index.md'), 'utf8');
+    expect(files.filter((file) => !overview.includes(`./${file}`))).toEqual([]);
+    expect(files.map((file) => Number(file.slice(0, 4)))).toEqual(files.map((_, n) => n + 1));
   });
 });
