@@ -1,0 +1,42 @@
+import { needs } from '@holdfast/testkit';
+import { describe, expect, it } from 'vitest';
+import * as clock from './clock.chaos.js';
+import * as diskFull from './disk-full.chaos.js';
+import * as kills from './kills.chaos.js';
+import * as pair from './pair.chaos.js';
+import * as sockets from './sockets.chaos.js';
+
+const SEED = 20_260_301;
+
+/** The short forms: `npm run chaos -- orchestrator` runs the long ones. */
+describe('every alert that was answered with 200 is delivered or in the dead letters', () => {
+  it.each([
+    ['the process is killed', kills, 18],
+    ['connections are cut', sockets, 10],
+    ['the disk is full', diskFull, 13],
+    ['the clock jumps', clock, 9],
+  ])(
+    'while %s',
+    async (_, { run }, seconds) => {
+      const log: string[] = [];
+      const { violations, runs, facts } = await run({ seconds, seed: SEED, log: (line) => log.push(line) });
+      expect(violations).toEqual([]);
+      if (facts?.skipped === undefined) {
+        expect(runs).toBeGreaterThan(0);
+        expect(Number(facts?.acknowledged)).toBeGreaterThan(10);
+      }
+    },
+    120_000,
+  );
+
+  it.skipIf(!needs('mongod') || !needs('alertmanager'))(
+    'while one of two instances is killed and the primary of their database steps down',
+    async () => {
+      const { violations, facts } = await pair.run({ seconds: 32, seed: SEED, log: () => {} });
+      expect(violations).toEqual([]);
+      expect(Number(facts?.acknowledged)).toBeGreaterThan(10);
+      expect(Number(facts?.repeats)).toBeLessThanOrEqual(Number(facts?.['in flight at kills']));
+    },
+    150_000,
+  );
+});
