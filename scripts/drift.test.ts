@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { apiList } from './facts/api.mjs';
@@ -171,9 +171,29 @@ describe('figures', () => {
 describe('decisions', () => {
   it('are all on the overview, numbered without a gap', () => {
     const folder = join(root, 'docs/decisions');
-    const files = readdirSync(folder).filter((file) => /^\d{4}-.*\.md$/.test(file)).sort();
+    const files = readdirSync(folder)
+      .filter((file) => /^\d{4}-.*\.md$/.test(file))
+      .sort();
     const overview = readFileSync(join(folder, 'index.md'), 'utf8');
     expect(files.filter((file) => !overview.includes(`./${file}`))).toEqual([]);
     expect(files.map((file) => Number(file.slice(0, 4)))).toEqual(files.map((_, n) => n + 1));
+  });
+});
+
+describe('CONTRIBUTING', () => {
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+
+  it('names only files that exist', () => {
+    const rows = rowsOf(text, 'Folder').concat(rowsOf(text, 'Package'));
+    const named = rows.flatMap((row) => {
+      const folder = PACKAGES.find((name: string) => row[0]?.includes(name));
+      const paths = row.flatMap(names).filter((name: string) => /^src\/.*\.ts$/.test(name));
+      return folder ? paths.map((path: string) => join('packages', folder, path)) : [];
+    });
+    const whole = [...text.matchAll(/`((?:packages|internal|examples|scripts|docs)\/[\w./-]+)`/g)].map(
+      ([, path]) => path ?? '',
+    );
+    expect(named.length).toBeGreaterThan(8);
+    expect([...named, ...whole].filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });
