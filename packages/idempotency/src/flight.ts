@@ -113,7 +113,8 @@ export class Flight {
       let claim: Claim;
       let sentAt: number;
       try {
-        store = await openStore(tower);
+        const opened = openStore(tower);
+        store = isThenable(opened) ? await opened : opened;
         const sent = look === 0 && first ? first : sendClaim(tower, store, call, claimant);
         sentAt = sent.sentAt;
         claim = isThenable(sent.answer) ? await sent.answer : sent.answer;

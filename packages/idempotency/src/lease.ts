@@ -17,7 +17,7 @@ export interface LeaseTerms {
 }
 
 /**
- * Renews a lease at a third of its length until stopped. Gives up when a renewal is refused, when no renewal succeeded
+ * Renews a lease at a third of its length until stopped, after a failure each tenth. Gives up when a renewal is refused, when no renewal succeeded
  * before the lease's end as its owner counts it, or at the lease's end after `maxRunMs`.
  */
 export function keepLease(terms: LeaseTerms): () => void {
@@ -33,10 +33,10 @@ export function keepLease(terms: LeaseTerms): () => void {
     terms.onEnding(reason);
     terms.onLost(reason);
   };
-  const arm = (): void => {
+  const arm = (waitMs = leaseMs / 3): void => {
     const now = clock.monotonic();
     const tooLong = claimedAt + maxRunMs;
-    const next = ending ? until : Math.min(now + leaseMs / 3, until, tooLong);
+    const next = ending ? until : Math.min(now + waitMs, until, tooLong);
     cancel = clock.schedule(Math.max(0, next - now), tick);
   };
   const tick = (): void => {
@@ -47,15 +47,19 @@ export function keepLease(terms: LeaseTerms): () => void {
       terms.onEnding(ending);
     }
     if (stopped) return;
-    if (!ending) void renew(now);
     arm();
+    if (!ending) void renew(now);
   };
   const renew = async (sentAt: number): Promise<void> => {
     let kept: boolean;
     try {
       kept = await terms.renew();
     } catch {
-      return; // the store's failure is evented by the caller; the next tick tries again, and `until` bounds it
+      // The store's failure is evented by the caller; `until` bounds the tries.
+      if (stopped || ending) return;
+      cancel();
+      arm(leaseMs / 10);
+      return;
     }
     if (stopped) return;
     if (!kept) lose('renewal-refused');

@@ -11,6 +11,7 @@ export type MongoStoreOptions =
 
 /** The collection, where none is given. */
 const COLLECTION = 'idempotency';
+const INDEX_OPTIONS_CONFLICT = 85;
 
 /**
  * A store in MongoDB, shared by any number of processes and machines: a claim, lanes included, is one atomic operation, and only
@@ -40,8 +41,7 @@ async function open(options: MongoStoreOptions, { namespace, storeTimeoutMs }: S
       }
       keys = client!.db(options.dbName).collection<KeyDocument>(COLLECTION);
     }
-    // For sweeping only. It also is a real write: a ping succeeds for a user who may not write here.
-    await keys.createIndex({ exp: 1 }, { expireAfterSeconds: 0 });
+    await sweepAtExpiry(keys);
     return new MongoPart(keys, `${namespace.length}:${namespace}`, own);
   } catch (error) {
     await own?.close().catch(() => undefined); // the first error is the one to tell
@@ -49,6 +49,21 @@ async function open(options: MongoStoreOptions, { namespace, storeTimeoutMs }: S
     throw new IdempotencyError('IDEMPOTENCY_STORE_FAILED', `MongoDB can't be used for idempotency: ${reason}`, {
       operation: 'open',
     });
+  }
+}
+
+/**
+ * The TTL index, for sweeping only. It also is a real write: a ping succeeds for a user who may not write here. One with
+ * another time, which would sweep results that still count, is set right.
+ */
+async function sweepAtExpiry(keys: Collection<KeyDocument>): Promise<void> {
+  const create = (): Promise<string> => keys.createIndex({ exp: 1 }, { expireAfterSeconds: 0 });
+  try {
+    await create();
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== INDEX_OPTIONS_CONFLICT) throw error;
+    await keys.dropIndex({ exp: 1 } as never).catch(() => undefined); // another process may have been faster
+    await create();
   }
 }
 

@@ -1,4 +1,5 @@
-import { needs, startMongod, tcpProxy } from '@holdfast/testkit';
+import { systemClock } from '@holdfast/clock';
+import { eventually, needs, startMongod, startReplicaSet, tcpProxy } from '@holdfast/testkit';
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClaimRequest, decideClaim, type KeyRecord } from '../../src/decide.js';
@@ -193,5 +194,95 @@ describe.skipIf(!needs('mongod'))('mongoStore', () => {
     const error = await idempotency.ready().catch((thrown: unknown) => thrown);
     expect(isIdempotencyError(error, 'IDEMPOTENCY_STORE_FAILED')).toBe(true);
     expect(String(error)).not.toContain('hunter2');
+  });
+
+  it('claims what has expired although nobody has swept it [P84]', async () => {
+    await using idempotency = make();
+    expect(await idempotency.run('unswept', () => 1, { ttlMs: 50 })).toBe(1);
+    await eventually(async () => (await idempotency.peek('unswept')) === undefined);
+    expect(
+      await client
+        .db()
+        .collection('idempotency')
+        .countDocuments({ _id: /unswept/ as never }),
+    ).toBe(1);
+    expect(await idempotency.execute('unswept', (op) => op.attempt)).toMatchObject({ value: 1, via: 'ran' });
+  });
+
+  it('counts on the server alone: callers whose clocks are years apart agree [P69]', async () => {
+    const skewed = (ms: number) => ({ clock: { ...systemClock, now: () => Date.now() + ms }, waitMs: false as const });
+    await using past = make(skewed(-3e10));
+    await using future = make(skewed(3e10));
+    let end = (): void => undefined;
+    let first: Promise<unknown> | undefined;
+    await new Promise<void>((started) => {
+      first = past.run('skewed', () => {
+        started();
+        return new Promise<string>((resolve) => (end = () => resolve('by the past')));
+      });
+    });
+    await expect(future.run('skewed', () => 'stolen')).rejects.toMatchObject({ code: 'IDEMPOTENCY_BUSY' });
+    end();
+    await first;
+    expect(await future.run('skewed', () => 'again')).toBe('by the past');
+  });
+
+  it('refuses a result that no document can hold, and frees the key [P71]', async () => {
+    await using idempotency = make();
+    const huge = () => 'x'.repeat(15 * 1024 * 1024 + 1);
+    await expect(idempotency.run('huge', huge)).rejects.toMatchObject({ code: 'IDEMPOTENCY_INVALID_VALUE' });
+    expect(await idempotency.run('huge', () => 'small')).toBe('small');
+  });
+
+  it('is opened by many at once, and sets an index right that sweeps at another time [P72]', async () => {
+    const keys = client.db('indexes').collection('idempotency');
+    await keys.createIndex({ exp: 1 }, { expireAfterSeconds: 60 });
+    const store = () => mongoStore({ client, dbName: 'indexes' });
+    const instances = Array.from({ length: 8 }, () => createIdempotency({ store: store() }));
+    await Promise.all(instances.map((instance) => instance.ready()));
+    const indexes = await keys.indexes();
+    expect(indexes.find(({ name }) => name === 'exp_1')).toMatchObject({ expireAfterSeconds: 0 });
+    await Promise.all(instances.map((instance) => instance.close()));
+  });
+
+  it('reports no error when two clients race 500 claims of one key [P85]', async () => {
+    const second = await new MongoClient(mongod.uriFor('idem')).connect();
+    const parts = [client, second].map(
+      (each) => new MongoPart(each.db('race').collection<KeyDocument>('keys'), '', undefined),
+    );
+    const claims = await Promise.all(
+      Array.from({ length: 500 }, (_, n) =>
+        parts[n % 2]!.claim(
+          'one',
+          { token: `t${n}`, id: `i${n}`, state: '', lane: undefined, leaseMs: 60_000, keepMs: 60_000 },
+          { signal: new AbortController().signal },
+        ),
+      ),
+    );
+    expect(claims.filter(({ verdict }) => verdict === 'mine')).toHaveLength(1);
+    expect(claims.filter(({ verdict }) => verdict === 'busy')).toHaveLength(499);
+    await second.close();
+  });
+});
+
+describe.skipIf(!needs('mongod'))('mongoStore on a replica set', () => {
+  it('keeps the lease over a stepdown between claim and settle: no second run, and the owner settles [P70]', async () => {
+    await using set = await startReplicaSet();
+    const make = () => createIdempotency({ store: mongoStore({ uri: set.uriFor('idem') }), storeTimeoutMs: 20_000 });
+    await using owner = make();
+    await using other = make();
+    await Promise.all([owner.ready(), other.ready()]);
+    let runs = 0;
+    const first = owner.run('stepdown', async (op) => {
+      runs++;
+      await op.step('before', () => 1);
+      await set.stepDown();
+      return 'by the owner';
+    });
+    await eventually(() => runs === 1);
+    const second = other.execute('stepdown', () => ++runs);
+    expect(await first).toBe('by the owner');
+    expect(await second).toMatchObject({ value: 'by the owner', via: 'joined' });
+    expect(runs).toBe(1);
   });
 });
