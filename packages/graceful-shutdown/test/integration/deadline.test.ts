@@ -157,6 +157,54 @@ describe('requestDeadline on hono', () => {
   });
 });
 
+describe('200 clients that drip their bodies', () => {
+  it('[P56] are answered 408 each, and a normal client is served beside them', async () => {
+    const server = await frameworks['express 5']!({ handlerMs: 10_000, bodyMs: 1_000 }, async ({ read }) => ({
+      body: `<${await read()}>`,
+    }));
+    const slow = await Promise.all(Array.from({ length: 200 }, () => connect(server.port)));
+    try {
+      for (const { socket } of slow) socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx');
+      const normal = await connect(server.port);
+      for (let n = 1; n <= 20; n++) {
+        for (const { socket } of slow) if (socket.writable) socket.write('x');
+        const began = performance.now();
+        normal.socket.write(get('/'));
+        await eventually(() => normal.received.split('<0>').length === n + 1);
+        // What a bare server takes is measured in bench/; here only that nobody waits for the slow.
+        expect(performance.now() - began).toBeLessThan(2_000);
+      }
+      await Promise.all(slow.map((client) => client.until('408 Request Timeout')));
+      normal.socket.destroy();
+    } finally {
+      for (const { socket } of slow) socket.destroy();
+      await server.close();
+    }
+  });
+});
+
+describe('a client that goes away', () => {
+  it('[P57] is owed no answer and no event', async () => {
+    const events: string[] = [];
+    let arrived = 0;
+    const deadline = onNode.requestDeadline({ handlerMs: 150, onEvent: (event) => events.push(event.type) });
+    const server = createServer((request, response) => deadline(request, response, () => arrived++));
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const gone = await connect(port);
+    gone.socket.write(get('/gone'));
+    await eventually(() => arrived === 1);
+    gone.socket.destroy();
+    const stays = await connect(port);
+    stays.socket.write(get('/stays'));
+    await stays.until('503 Service');
+    expect(events).toEqual(['deadline.exceeded']);
+    stays.socket.destroy();
+    server.close();
+    server.closeAllConnections();
+  });
+});
+
 describe('deadlineSignal', () => {
   it('[P37] throws where no deadline is mounted', () => {
     expect(() => onNode.deadlineSignal({} as IncomingMessage)).toThrow(

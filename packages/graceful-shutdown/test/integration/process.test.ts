@@ -120,14 +120,17 @@ describe('what still runs after its answer', () => {
 });
 
 describe('signals and exit codes', () => {
-  it('[P13] says why the start failed on stderr and exits 1: a port that is taken', async () => {
+  it('[P13] a port that is taken undoes what had started, says why on stderr and exits 1', async () => {
     const { proc, port } = await start();
     await using _ = proc;
-    const second = runNode(SERVER, { args: [JSON.stringify({ http: { listen: { port, host: '127.0.0.1' } } })] });
+    const settings = { http: { listen: { port, host: '127.0.0.1' } } };
+    const second = runNode(SERVER, { ipc: true, args: [JSON.stringify(settings)] });
     await using _second = second;
     expect(await second.exited).toMatchObject({ code: 1 });
     expect(second.stderr).toContain("component 'http' failed to start");
     expect(second.stderr).toContain('EADDRINUSE');
+    expect(second.messages).toContainEqual({ opened: true });
+    expect(second.messages).toContainEqual({ closed: expect.objectContaining({ using: 0 }) });
   });
 });
 
