@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { Clock } from '@holdfast/clock';
 import type { JournalEvent } from './contract.js';
-import { type JournalFile, type JournalFileSystem, nodeFileSystem, writeFully } from './file-system.js';
+import { codeOf, type JournalFile, type JournalFileSystem, nodeFileSystem, writeFully } from './file-system.js';
 import { headerLine } from './header.js';
 import { TEMPORARY } from './layout.js';
 import { acquireDirectory, type JournalOwnership } from './ownership.js';
@@ -53,7 +53,7 @@ export async function createWhole(
   options: { header: boolean } = { header: true },
 ): Promise<{ file: JournalFile; size: number }> {
   const temporary = join(place.epochDir, name + TEMPORARY);
-  const file = await place.fs.open(temporary, 'w', 0o600);
+  const file = await createNew(place.fs, temporary);
   try {
     let size = 0;
     if (options.header) {
@@ -69,5 +69,16 @@ export async function createWhole(
     await file.close();
     await place.fs.unlink(temporary).catch(() => undefined); // swept by the next open
     throw error;
+  }
+}
+
+/** A leftover of this name may still be open in an owner that was stopped while it wrote: it goes, and never is written to. */
+async function createNew(fs: JournalFileSystem, path: string): Promise<JournalFile> {
+  try {
+    return await fs.open(path, 'wx', 0o600);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    await fs.unlink(path);
+    return fs.open(path, 'wx', 0o600);
   }
 }

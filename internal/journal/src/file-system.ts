@@ -14,7 +14,7 @@ export interface JournalFile {
 
 /** The system calls that the journal makes. `node:fs/promises` has them; tests give one that fails, loses and crashes. */
 export interface JournalFileSystem {
-  open(path: string, flags: 'r' | 'w' | 'r+', mode?: number): Promise<JournalFile>;
+  open(path: string, flags: 'r' | 'w' | 'wx' | 'r+', mode?: number): Promise<JournalFile>;
   mkdir(path: string, options: { recursive: boolean; mode: number }): Promise<string | undefined>;
   readdir(path: string): Promise<string[]>;
   rename(from: string, to: string): Promise<void>;

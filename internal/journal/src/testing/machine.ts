@@ -124,7 +124,10 @@ export class SimulatedProcess {
   }
 }
 
-/** Lets everything that follows from a step happen, up to the next calls: a tick comes when all promise callbacks have run. */
+/**
+ * Lets everything that follows from a step happen, up to the next calls. A tick that is asked for in a promise callback
+ * comes when all of them have run; one asked for in another tick would come before any.
+ */
 function settled(): Promise<void> {
-  return new Promise((resolve) => process.nextTick(resolve));
+  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
 }

@@ -120,7 +120,8 @@ function fileSystem(
       call('open', path, () => {
         const directory = directoryAt(root, dirname(path));
         let node = path === '/' ? root : directory.names.get(basename(path));
-        if (!node && flags !== 'w') throw systemError('ENOENT', 'open', path);
+        if (!node && !flags.startsWith('w')) throw systemError('ENOENT', 'open', path);
+        if (node && flags === 'wx') throw systemError('EEXIST', 'open', path);
         if (!node) {
           if (disk.freeBytes <= 0) throw systemError('ENOSPC', 'open', path);
           node = new FileNode();

@@ -63,10 +63,9 @@ describe.skipIf(!probe)('openJournal on a full disk', () => {
     expect(first.journal.failure).toBeUndefined();
     expect(first.events.map(({ type }) => type)).toContain('journal.write-failed');
     await rm(ballast);
-    for (let n = 0; n < 20; n++) {
-      await first.journal.append(`after ${n}`);
-      acknowledged.push(`after ${n}`);
-    }
+    // Shorter than what did not fit: it does not cover by chance what was not cut.
+    await first.journal.append('after');
+    acknowledged.push('after');
     await first.journal.close();
     const second = await open(dir);
     expect(second.state).toEqual(acknowledged);

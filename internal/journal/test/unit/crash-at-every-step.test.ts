@@ -133,4 +133,41 @@ describe('openJournal', () => {
     await crashEverywhere([append('a'), append('b')], [append('c'), close]);
     await crashEverywhere([append('a'), append('b'), close], [append('c')]);
   });
+  it('[P7] lets an owner that was stopped while it opened, at any system call, touch no file of its successor', async () => {
+    // After mkdir and readdir it becomes the owner; before, there is nothing to lose.
+    for (let at = 2; ; at++) {
+      const disk = memoryDisk();
+      const killed = await open(disk);
+      for (const step of some) await step(killed);
+      let calls = 0;
+      let wake = (): void => undefined;
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      let stopped = (): void => undefined;
+      const reached = new Promise<'stopped'>((resolve) => {
+        stopped = () => resolve('stopped');
+      });
+      const turn = (): Promise<void> | undefined => {
+        if (calls++ < at) return undefined;
+        stopped();
+        return woken;
+      };
+      const opener = open(disk, { turn }).catch((error: unknown) => error);
+      if ((await Promise.race([opener, reached])) !== 'stopped') break;
+      // The first owner was not dead: what it still writes makes the successor's copy longer than the stopped opener's.
+      await killed.journal.append(`late ${'.'.repeat(100)}`).catch(() => undefined);
+      const successor = await open(disk);
+      await successor.journal.append('of the successor');
+      wake();
+      await opener;
+      await successor.journal.append('and more');
+      const last = await open(disk);
+      expect([...last.state], `call ${at}`).toEqual([...successor.state]);
+      expect(
+        last.events.map(({ type }) => type),
+        `call ${at}`,
+      ).not.toContain('journal.damage-found');
+    }
+  });
 });
