@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Entry, fileStore, openKb } from '@holdfast/persistent-kb';
-import Datastore from '@seald-io/nedb';
 import { ClassicLevel } from 'classic-level';
 import { open as openLmdb } from 'lmdb';
 import { JSONFilePreset } from 'lowdb/node';
@@ -78,11 +77,21 @@ const lmdb: Peer = {
   },
 };
 
+/** What is used of nedb, whose types do not fit an import from a module. */
+interface Nedb {
+  loadDatabaseAsync(): Promise<void>;
+  updateAsync(query: object, update: object, options: object): Promise<unknown>;
+  getAllData(): Entry[];
+  compactDatafileAsync(): Promise<void>;
+}
+const require = createRequire(import.meta.url);
+const Datastore = require('@seald-io/nedb') as new (options: object) => Nedb;
+
 const nedb: Peer = {
   who: '@seald-io/nedb',
   kind: 'peer',
   async open(dir) {
-    const db = new Datastore<Entry & { _id: string }>({ filename: join(dir, 'nedb.db') });
+    const db = new Datastore({ filename: join(dir, 'nedb.db') });
     await db.loadDatabaseAsync();
     return {
       put: (entry) => db.updateAsync({ _id: entry.id }, { ...entry, _id: entry.id }, { upsert: true }),
@@ -107,7 +116,7 @@ interface Loki {
   addCollection(name: string, options: object): LokiCollection;
   close(done: () => void): void;
 }
-const LokiDatabase = createRequire(import.meta.url)('lokijs') as new (file: string, options: object) => Loki;
+const LokiDatabase = require('lokijs') as new (file: string, options: object) => Loki;
 
 const lokijs: Peer = {
   who: 'lokijs, autosave each second',
@@ -166,7 +175,7 @@ interface Sqlite {
 function sqlite(): Peer[] {
   let module: Sqlite;
   try {
-    module = createRequire(import.meta.url)('node:sqlite') as Sqlite;
+    module = require('node:sqlite') as Sqlite;
   } catch {
     return [];
   }
