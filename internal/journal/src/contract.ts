@@ -25,8 +25,11 @@ export interface JournalOptions<R> {
   staleMs?: number | undefined;
   /** How long opening may take, milliseconds. */
   openTimeoutMs?: number | undefined;
+  /** Told at most every 100 ms while opening, and once at the end. */
   onProgress?: ((progress: { bytes: number; totalBytes: number; records: number }) => void) | undefined;
+  /** Observes; what it throws changes nothing. Also on the diagnostics channel `holdfast.journal`. */
   onEvent?: ((event: JournalEvent) => void) | undefined;
+  /** Gives up opening. */
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
 }
@@ -52,15 +55,19 @@ export interface Journal<R> extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Counts of an open journal. */
 export interface JournalStats {
+  /** Size of the snapshot and all segments, bytes; of the segments how many; and the records in them, live or not. */
   bytes: number;
   segments: number;
   records: number;
+  /** Since it was opened: appends that resolved, and the commits (one write, one fdatasync) that carried them. */
   appends: number;
   syncs: number;
+  compactions: number;
+  /** What opening cut off as a torn tail, and what it set aside as damage, bytes. */
   tornBytes: number;
   quarantinedBytes: number;
-  compactions: number;
 }
 
 /** Who owns a journal directory, as far as it is known. */
@@ -69,6 +76,7 @@ export interface JournalOwner {
   host: string;
 }
 
+/** What a journal tells. `file` is a name in the epoch directory, `offset` and `bytes` are in it, `reason` is a system code or a text. */
 export type JournalEvent =
   | { type: 'journal.opened'; dir: string; records: number; bytes: number; ms: number }
   | { type: 'journal.tail-cut'; file: string; offset: number; bytes: number }
@@ -81,7 +89,10 @@ export type JournalEvent =
   | { type: 'journal.directory-sync-unsupported'; dir: string; reason: string }
   | { type: 'journal.closed'; dir: string };
 
-/** `JOURNAL_LOCKED` carries `owner`; `JOURNAL_DAMAGED` carries `file` and `offset`. */
+/**
+ * `JOURNAL_LOCKED` carries `owner`; `JOURNAL_DAMAGED` carries `file` and `offset`; `JOURNAL_TOO_LARGE` carries `bytes` and
+ * `limitBytes`. After `JOURNAL_WRITE_FAILED` the journal goes on, after `JOURNAL_FAILED` it has to be opened again.
+ */
 export type JournalErrorCode =
   | 'JOURNAL_LOCKED'
   | 'JOURNAL_DAMAGED'

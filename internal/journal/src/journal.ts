@@ -8,7 +8,7 @@ import type { ResolvedOptions } from './options.js';
 import type { ReadFile } from './replay.js';
 import type { ActiveSegment } from './segment.js';
 import { writeSnapshot } from './snapshot.js';
-import { compactionDue, type Growth } from './when-to-compact.js';
+import { compactionDue, compactionOverdue, type Growth } from './when-to-compact.js';
 
 /** What opening hands over. */
 export interface Opened {
@@ -192,14 +192,15 @@ export class OpenJournal<R> implements Journal<R> {
       this.compact().catch(() => undefined); // told by its event
   }
 
+  /** Throws when a compaction has to give up. */
   #checkpoint(): void {
     const refused = this.#refusal();
-    if (refused) throw refused;
+    if (refused && (this.#failStop.failure || !compactionOverdue(this.#log.sizes().segments))) throw refused;
   }
 
   async #close(): Promise<void> {
     const { dir, owner, emit } = this.#place;
-    await this.#compacting?.catch(() => undefined); // gives up at its next slice
+    await this.#compacting?.catch(() => undefined); // gives up at its next slice, unless it is overdue
     while (this.#draining) await this.#draining;
     try {
       await this.#log.close();

@@ -27,3 +27,11 @@ export function compactionDue(growth: Growth, now: { bytes: number; segments: nu
   const most = Math.max(segmentBytes, LOG_PER_SNAPSHOT * growth.snapshotBytes);
   return now.segments > MOST_SEGMENTS || now.bytes - growth.snapshotBytes > most;
 }
+
+/**
+ * Whether a close waits for a compaction that is under way, which otherwise gives up: a journal that is always closed before
+ * its compaction is done would grow for ever.
+ */
+export function compactionOverdue(segments: number): boolean {
+  return segments > 2 * MOST_SEGMENTS;
+}

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../../src/index.js';
+import { memoryDisk, openJournalOn } from '../../src/testing.js';
 
 const SEGMENT_BYTES = 64 * 1024;
 const KEYS = 400;
@@ -64,5 +65,25 @@ describe('openJournal', () => {
       await journal.close();
     }
     expect(most).toBeLessThan(80);
+  });
+  it('[P5] keeps it bounded when every process closes before its compaction could be done', async () => {
+    const disk = memoryDisk();
+    const records = 1_500;
+    let most = 0;
+    for (let restart = 0; restart < 180; restart++) {
+      const state = new Map<number, string>();
+      const journal = await openJournalOn<[number, string]>(disk, {
+        dir: '/data/journal',
+        apply: ([key, value]) => void state.set(key, value),
+        snapshot: () => state.entries(),
+      });
+      if (restart === 0)
+        await journal.append(Array.from({ length: records }, (_, key): [number, string] => [key, '.'.repeat(300)]));
+      await journal.append([[restart, 'seen']]);
+      await journal.close();
+      expect(state.size).toBe(records);
+      most = Math.max(most, disk.files().size);
+    }
+    expect(most).toBeLessThan(140);
   });
 });
