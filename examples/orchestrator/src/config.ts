@@ -78,9 +78,9 @@ const environment = z
         `is ${config.HOST}, which others can reach, and API_TOKEN is not set: set it, or ALLOW_UNAUTHENTICATED=true`,
       );
     }
-    if (config.SMTP_URL) refuse('SMTP_URL', 'has no channel yet: send e-mail through SENDGRID_API_KEY');
     for (const name of ['ALERT_EMAIL_FROM', 'ALERT_EMAIL_TO'] as const) {
-      if (config.SENDGRID_API_KEY !== undefined && config[name] === undefined) refuse(name, 'is needed to send e-mail');
+      const sendsMail = config.SENDGRID_API_KEY !== undefined || config.SMTP_URL !== undefined;
+      if (sendsMail && config[name] === undefined) refuse(name, 'is needed to send e-mail');
     }
   });
 

@@ -18,6 +18,7 @@ import { notificationData } from './notification.js';
 import { Rows } from './rows.js';
 import { startSchedule } from './schedule.js';
 import type { Services } from './services.js';
+import { StoreWatch } from './store-watch.js';
 import { storesOf } from './stores.js';
 import { createStory } from './story.js';
 
@@ -49,6 +50,8 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
     };
 
   const stores = storesOf(config);
+  const idempotencyStore = new StoreWatch('idempotency', ['run.settled', 'call.replayed']);
+  const deliveryStore = new StoreWatch('delivery', ['alert.accepted', 'alert.delivered', 'alert.dead']);
   const steps = chainOf(config, log);
   const activity = new Activity(
     steps.map(({ channel }) => channel.name),
@@ -66,7 +69,14 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
   });
   const idempotency = lifecycle.add('idempotency', {
     dependsOn,
-    start: () => stores.openIdempotency(counted('idempotency')),
+    start: () => {
+      const onEvent = counted('idempotency');
+      return stores.openIdempotency((event) => {
+        idempotencyStore.see(event);
+        onEvent(event);
+      });
+    },
+    check: () => idempotencyStore.check(),
   });
   const delivery = lifecycle.add('delivery', {
     dependsOn,
@@ -77,11 +87,13 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
           log.error({ notification: alert.id, reason }, 'ALERT REACHED NOBODY: it is in the dead letters'),
         onEvent(event) {
           metrics.deliveryEvent(event);
+          deliveryStore.see(event);
           activity.delivery(event, Date.now());
           if ('id' in event && event.type !== 'alert.accepted') services.broadcaster.touch(event.id);
           story.delivery(event);
         },
       }),
+    check: () => deliveryStore.check(),
     stop: (opened) => stores.closeDelivery(opened),
   });
 

@@ -60,14 +60,18 @@ export function createStory(config: Config, log: Logger): Story {
       }
     },
     delivery(event) {
-      switch (event.type) {
+      const { type, ...facts } = event;
+      // One name for it in every line: all of them together are the story of a notification.
+      const { id, ...others } = 'id' in facts ? facts : { id: undefined, ...facts };
+      const told = id === undefined ? others : { notification: id, ...others };
+      switch (type) {
         case 'alert.accepted':
         case 'alert.delivered':
         case 'alert.coalesced':
         case 'alert.recovered':
         case 'alert.replayed':
         case 'delivery.opened':
-          log.info(event, event.type);
+          log.info(told, type);
           return;
         case 'attempt.failed':
         case 'alert.escalated':
@@ -77,14 +81,14 @@ export function createStory(config: Config, log: Logger): Story {
         case 'dead-letter.evicted':
         case 'store.failed':
         case 'mirror.failed':
-          log.warn(event, event.type);
+          log.warn(told, type);
           return;
         case 'law.violated':
         case 'critical-hook.failed':
-          log.error(event, event.type);
+          log.error(told, type);
           return;
         default:
-          log.debug(event, event.type);
+          log.debug(told, type);
       }
     },
     packageEvent(source, event) {

@@ -55,6 +55,9 @@ export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosRe
     }
     log(`${fills} fills, ${restarts} restarts, ${stream.acknowledged.size} acknowledged`);
     await stream.stop();
+    // What was sent while nothing could be written down stays pending until the next start, which sends it again.
+    await app.proc.kill();
+    app = await startOrchestrator(dir.path, env);
     const { lost, repeats, dead, law } = await account(stream.acknowledged, slack, app);
     await app.proc.kill();
     const violations = lost.map((name) => `${name} was answered with 200 and is nowhere`);

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { eventually, fakeSlack, needs, startAlertmanager, startMongod, tcpProxy, tempDir } from '@holdfast/testkit';
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -68,5 +69,49 @@ describe.skipIf(!needs('mongod'))('the orchestrator on MongoDB', () => {
     // The dead instance's lease has to end first: 30 s.
     await slack.waitForRequests(2, 50_000);
     expect(slack.requests).toHaveLength(2);
+  }, 90_000);
+
+  it('two instances that share DATA_DIR and the database lose nothing of what either learnt or an editor wrote', async () => {
+    await using dir = await tempDir();
+    await using slack = await fakeSlack();
+    const env = { SLACK_WEBHOOK_URL: slack.url, MONGODB_URI: mongod.uriFor('shared') };
+    const apps = await Promise.all([startOrchestrator(dir.path, env), startOrchestrator(dir.path, env)]);
+    await using _first = apps[0]!.proc;
+    await using _second = apps[1]!.proc;
+    const memory = join(dir.path, 'MEMORY.md');
+    await writeFile(memory, '# Ours\n\nwritten by a person\n');
+    const names = Array.from({ length: 12 }, (_, n) => `Shared${n}`);
+    for (const [at, name] of names.entries()) {
+      const app = apps[at % 2]!;
+      const alerts = [{ labels: { alertname: name }, startsAt: '2026-01-01T00:00:00Z' }];
+      expect((await app.post('/webhook/alerts', { groupKey: name, receiver: 'r', alerts })).status).toBe(200);
+      // Whoever runs knows at once what it accepted, and the other one may lag: neither may drop the other's newest names.
+      const runs = await Promise.all(apps.map((each) => each.post('/api/memory/consolidate', '')));
+      expect(runs.map(({ status }) => status)).toEqual([200, 200]);
+      const text = await readFile(memory, 'utf8');
+      expect(names.slice(0, at + 1).filter((each) => !text.includes(`**${each}**`))).toEqual([]);
+      expect(text).toMatch(/^# Ours\n\nwritten by a person\n/);
+    }
+    await writeFile(memory, 'an editor saved over everything\n');
+    expect((await apps[1]!.post('/api/memory/consolidate', '')).status).toBe(200);
+    const text = await readFile(memory, 'utf8');
+    expect(names.filter((each) => !text.includes(`**${each}**`))).toEqual([]);
+    expect(text).toMatch(/^an editor saved over everything\n/);
+
+    await slack.waitForRequests(names.length, 20_000);
+    const again = {
+      groupKey: 'Shared0',
+      receiver: 'r',
+      alerts: [{ labels: { alertname: 'Shared0' }, startsAt: '2026-01-01T00:00:00Z' }],
+    };
+    expect((await apps[1]!.post('/webhook/alerts', again)).json()).toEqual({
+      status: 'ok',
+      accepted: 0,
+      duplicates: 1,
+    });
+    expect(slack.requests).toHaveLength(names.length);
+    const entry = (await apps[1]!.call(`/api/knowledge/entries/${encodeURIComponent('incident:Shared3')}`)).json()
+      .entry;
+    expect(entry).toMatchObject({ seen: 1, notifications: 1 });
   }, 90_000);
 });
