@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { root } from './facts/packages.mjs';
+import { brokenAnchors } from './site/anchors.mjs';
 import { writeReference } from './site/api-reference.mjs';
 import { writeBenchmarks } from './site/benchmarks.mjs';
 import { writeChangelog } from './site/changelog.mjs';
@@ -26,7 +27,10 @@ const vitepress = join(createRequire(import.meta.url).resolve('vitepress/package
 if (args.includes('--dev')) run('dev', 'docs', '--port', port);
 else {
   run('build', 'docs');
-  console.log('built docs/.vitepress/dist');
+  const broken = brokenAnchors();
+  for (const { page, link } of broken) console.error(`${page} links to ${link}, which is nowhere`);
+  if (broken.length > 0) process.exit(1);
+  console.log('built docs/.vitepress/dist, every link found');
   if (args.includes('--serve')) run('preview', 'docs', '--port', port);
 }
 

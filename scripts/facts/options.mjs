@@ -17,7 +17,9 @@ export function optionTables(name) {
         type:
           member.type
             ?.getText()
-            .replace(/\s*\|\s*undefined$/, '')
+            .replace(/\s*\|\s*undefined\b/g, '')
+            .replace(/\breadonly /g, '')
+            .replace(/^\s*\|\s*/, '')
             .replace(/\s+/g, ' ') ?? '',
         text: commentAbove(member),
         defaultValue: tagOf(member, 'defaultValue'),
@@ -33,18 +35,18 @@ export function optionTables(name) {
   return tables;
 }
 
-/** `{ 'step.retries': 'why …' }`: the comment beside each entry of the package's DEFAULTS. */
-export function reasons(name) {
+/** `{ 'step.retries': { why: 'Choice: …', text: '2' } }`: each entry of the package's DEFAULTS, with the comment beside it. */
+export function defaults(name) {
   const found = {};
   const file = program().getSourceFile(`${root}packages/${name}/src/options.ts`);
   const visit = (object, prefix) => {
     for (const property of object.properties) {
       if (!ts.isPropertyAssignment(property)) continue;
       const path = prefix + property.name.getText();
-      const why = commentAbove(property);
-      if (why) found[path] = why;
       const value = unwrapped(property.initializer);
-      if (ts.isObjectLiteralExpression(value)) visit(value, `${path}.`);
+      const group = ts.isObjectLiteralExpression(value);
+      found[path] = { why: commentAbove(property), text: group ? membersOf(value) : oneLine(value) };
+      if (group) visit(value, `${path}.`);
     }
   };
   file?.forEachChild((statement) => {
@@ -56,6 +58,18 @@ export function reasons(name) {
     }
   });
   return found;
+}
+
+/** `failures: 5, openMs: 30_000`, without the comments between. */
+function membersOf(object) {
+  return object.properties
+    .filter(ts.isPropertyAssignment)
+    .map((property) => `${property.name.getText()}: ${oneLine(property.initializer)}`)
+    .join(', ');
+}
+
+function oneLine(node) {
+  return node.getText().replace(/\s+/g, ' ');
 }
 
 function unwrapped(node) {

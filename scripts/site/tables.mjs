@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiList } from '../facts/api.mjs';
-import { optionTables, reasons } from '../facts/options.mjs';
+import { defaults, optionTables } from '../facts/options.mjs';
 import { entryPoints, PACKAGES, root } from '../facts/packages.mjs';
 import { footprint } from './footprint.mjs';
 
@@ -23,22 +23,32 @@ export function writeTables() {
   return `${files} files`;
 }
 
-/** A table for each options interface that an entry point exports. */
+/** A table for each options interface that an entry point exports: the two with most defaults in sight, the others folded. */
 function optionsOf(name) {
   const exported = new Set([...apiList(name).matchAll(/^ {2}interface (\w+)$/gm)].map(([, type]) => type));
-  const why = reasons(name);
+  const known = defaults(name);
+  const ownOf = (table, row) => known[table.name === 'Step' ? `step.${row.name}` : row.name];
+  const weight = (table) => table.rows.filter((row) => ownOf(table, row)).length;
   const tables = optionTables(name)
     .filter((table) => exported.has(table.name) && table.rows.length > 0)
-    .sort((a, b) => Number(b.rows.some((row) => row.defaultValue)) - Number(a.rows.some((row) => row.defaultValue)))
+    .sort((a, b) => weight(b) - weight(a))
     .map((table) => {
       const rows = table.rows.map((row) => {
-        const reason = why[row.name] ?? why[`step.${row.name}`] ?? '';
-        const fallback = row.required ? '*required*' : row.defaultValue ? `\`${row.defaultValue}\`` : '';
-        return `| \`${row.name}\` | ${cell(row.text) || `\`${cell(row.type)}\``} | ${fallback} | ${cell(reason)} |`;
+        const own = ownOf(table, row);
+        const stated = (row.defaultValue ?? own?.text ?? '').replaceAll('`', '');
+        const fallback = row.required ? '*required*' : stated && `\`${stated}\``;
+        const what = cell(row.text) || `\`${cell(row.type)}\``;
+        return `| \`${row.name}\` | ${what} | ${fallback} | ${cell(own?.why ?? '')} |`;
       });
-      return `#### \`${table.name}\`\n\n${table.about ? `${angles(table.about)}\n\n` : ''}| Option | What it does | Default | Why |\n|---|---|---|---|\n${rows.join('\n')}\n`;
+      const about = table.about ? `${angles(table.about)}\n\n` : '';
+      return `#### \`${table.name}\`\n\n${about}| Option | What it does | Default | Why |\n|---|---|---|---|\n${rows.join('\n')}\n`;
     });
-  return tables.join('\n');
+  const folded = tables.slice(2);
+  const rest =
+    folded.length > 0
+      ? `\n::: details ${folded.length} more: adapters, stores, single calls\n${folded.join('\n')}\n:::\n`
+      : '';
+  return tables.slice(0, 2).join('\n') + rest;
 }
 
 function promisesOf(name) {
