@@ -4,18 +4,19 @@ import { join } from 'node:path';
 import { tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { type Journal, type JournalEvent, openJournal } from '../../src/index.js';
+import { MOUNT, UNMOUNT } from '../fixtures/tools.js';
 
 /** A file system of 256 KiB, if this process may mount one. */
 async function smallDisk(): Promise<({ path: string } & AsyncDisposable) | undefined> {
   const dir = await tempDir();
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', dir.path]).status !== 0) {
+  if (spawnSync(MOUNT, ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', dir.path]).status !== 0) {
     await dir[Symbol.asyncDispose]();
     return undefined;
   }
   return {
     path: dir.path,
     async [Symbol.asyncDispose]() {
-      spawnSync('umount', ['-l', dir.path]);
+      spawnSync(UNMOUNT, ['-l', dir.path]);
       await dir[Symbol.asyncDispose]();
     },
   };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runProcess, tempDir } from '@holdfast/testkit';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { STRACE } from '../fixtures/tools.js';
 
 /** A system call that succeeded, or a MARK; from and to are places in the trace. */
 interface Traced {
@@ -13,7 +14,7 @@ interface Traced {
   to: number;
 }
 
-const missing = spawnSync('strace', ['-V']).error !== undefined;
+const missing = spawnSync(STRACE, ['-V']).error !== undefined;
 if (missing) console.log('skipped for want of strace (Debian: `apt-get install strace`): the journal’s system calls');
 
 /** Runs the traced fixture under strace, and reads what it did, in the order of beginning. */
@@ -22,7 +23,7 @@ async function trace(dir: string): Promise<Traced[]> {
   const fixture = fileURLToPath(new URL('../fixtures/traced.ts', import.meta.url));
   const calls = 'trace=write,pwrite64,fdatasync,fsync,rename,unlink,mkdir';
   const node = [process.execPath, '--import', import.meta.resolve('tsx'), fixture, join(dir, 'journal')];
-  await using proc = runProcess('strace', ['-f', '--seccomp-bpf', '-y', '-s', '60', '-e', calls, '-o', out, ...node], {
+  await using proc = runProcess(STRACE, ['-f', '--seccomp-bpf', '-y', '-s', '60', '-e', calls, '-o', out, ...node], {
     env: { TSX_TSCONFIG_PATH: fileURLToPath(new URL('../../../../tsconfig.json', import.meta.url)) },
   });
   expect((await proc.exited).code, proc.stderr).toBe(0);

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { eventually, type Proc, runNode, runProcess, tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { type Journal, type JournalEvent, openJournal } from '../../src/index.js';
+import { UNSHARE } from '../fixtures/tools.js';
 
 const APPENDER = new URL('../fixtures/appender.ts', import.meta.url);
 const NAMESPACE = ['-Urpf', '--mount-proc', '--kill-child'];
-const namespaces = spawnSync('unshare', [...NAMESPACE, 'true']).status === 0;
+const namespaces = spawnSync(UNSHARE, [...NAMESPACE, 'true']).status === 0;
 if (!namespaces) console.log('skipped for want of the right to unshare a pid namespace: an owner that wakes up');
 
 type Told = { opened?: string[]; acked?: string; failed?: string; code?: string };
@@ -71,7 +72,7 @@ describe('openJournal', () => {
     async () => {
       await using dir = await tempDir();
       const node = [process.execPath, '--import', import.meta.resolve('tsx'), fileURLToPath(APPENDER)];
-      await using proc = runProcess('unshare', [...NAMESPACE, ...node, dir.path, 'old'], {
+      await using proc = runProcess(UNSHARE, [...NAMESPACE, ...node, dir.path, 'old'], {
         ipc: true,
         env: { TSX_TSCONFIG_PATH: fileURLToPath(new URL('../../../../tsconfig.json', import.meta.url)) },
       });
