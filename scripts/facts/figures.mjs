@@ -38,7 +38,7 @@ export function withFigures(text, reportOf = readReport) {
 }
 
 /** Three significant digits; thousands apart. */
-export function format(value) {
+function format(value) {
   if (value === 0) return '0';
   return Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 4 });
 }

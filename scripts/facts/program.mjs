@@ -32,7 +32,7 @@ export function commentAbove(node) {
 }
 
 /** A TSDoc comment as one paragraph; what stands behind the first block tag is left out. */
-export function plain(comment) {
+function plain(comment) {
   return comment
     .replace(/^\/\*+|\*+\/$/g, '')
     .split('\n')

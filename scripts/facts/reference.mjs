@@ -5,7 +5,7 @@ import { PACKAGES } from './packages.mjs';
 import { names, readme, rowsOf } from './readme.mjs';
 
 /** The section of a page for a package: from its heading to the next. */
-export function sectionOf(page, name) {
+function sectionOf(page, name) {
   const from = page.indexOf(`\n## ${name}\n`);
   if (from < 0) return '';
   const to = page.indexOf('\n## ', from + 4);

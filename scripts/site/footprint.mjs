@@ -28,7 +28,7 @@ export function footprint() {
 }
 
 /** All packages that come with it, the whole tree, without itself. */
-export function dependenciesOf(manifest, found = new Set()) {
+function dependenciesOf(manifest, found = new Set()) {
   for (const dependency of Object.keys(manifest.dependencies ?? {})) {
     if (found.has(dependency)) continue;
     found.add(dependency);

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiList } from '../facts/api.mjs';
+import { errorFacts } from '../facts/errors.mjs';
 import { defaults, optionTables } from '../facts/options.mjs';
 import { entryPoints, PACKAGES, root } from '../facts/packages.mjs';
 import { footprint } from './footprint.mjs';
@@ -18,6 +19,7 @@ export function writeTables() {
     write(`${name}/options.md`, optionsOf(name));
     write(`${name}/promises.md`, promisesOf(name));
     write(`${name}/entry-points.md`, entryPointsOf(name));
+    write(`${name}/error-facts.md`, errorFactsOf(name));
   }
   write('footprint.md', footprint());
   return `${files} files`;
@@ -61,6 +63,12 @@ function promisesOf(name) {
   return `${rows.length} promises. A check fails when one of them has no test that carries its number, and the reverse.\n\n| n | Promise | Test |\n|---|---|---|\n${lines.join('\n')}\n`;
 }
 
+/** What an error carries beside its code, folded. */
+function errorFactsOf(name) {
+  const rows = errorFacts(name).map((fact) => `| \`${fact.name}\` | ${cell(fact.text)} |`);
+  return `::: details What an error carries beside \`code\` and \`cause\`\n\n| Field | Means |\n|---|---|\n${rows.join('\n')}\n:::\n`;
+}
+
 function entryPointsOf(name) {
   return entryPoints(name)
     .map(({ specifier }) => `- [\`${specifier}\`](/reference/api/${specifier.replace('@holdfast/', '')}.md)`)
@@ -68,7 +76,7 @@ function entryPointsOf(name) {
 }
 
 /** Text that is safe in a table cell: no pipes, no stray HTML. */
-export function cell(text) {
+function cell(text) {
   return angles(text.trim()).replaceAll('|', '\\|').replace(/\s+/g, ' ');
 }
 
