@@ -41,7 +41,7 @@ export async function killPrimaries({
   // A kill and its recovery take about 6 s; the end takes a few more.
   while (done < kills && (done === 0 || performance.now() < until - 12_000)) {
     const before = ledger.acked;
-    await eventually(() => ledger.acked > before + 200, { timeoutMs: 60_000 });
+    await eventually(() => ledger.acked > before + 100, { timeoutMs: 60_000 });
     if (done % 3 === 1 && stepdowns < done) {
       await set.stepDown();
       stepdowns++;
