@@ -29,6 +29,7 @@ const STEPS = [
     'tsx',
     'scripts/smoke-pack.mjs',
   ],
+  ['docs site, every link found', process.execPath, 'scripts/docs.mjs'],
 ];
 
 for (const [name, command, ...args] of STEPS) {

@@ -72,7 +72,16 @@ export default defineConfig({
   vite: { server: { fs: { allow: ['../..'] } }, build: { chunkSizeWarningLimit: 2000 } },
   themeConfig: {
     logo: '/mark.svg',
-    search: { provider: 'local', options: { detailedView: true } },
+    search: {
+      provider: 'local',
+      options: {
+        detailedView: true,
+        // Pages that people wrote come before the hundreds of headings of the API reference.
+        miniSearch: {
+          searchOptions: { boostDocument: (id: string) => (id.includes('/reference/api/') ? 0.15 : 1) },
+        },
+      },
+    },
     outline: { level: [2, 3], label: 'On this page' },
     nav: [
       { text: 'Guide', link: '/guide/why', activeMatch: '^/guide/' },
