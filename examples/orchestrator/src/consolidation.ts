@@ -3,6 +3,7 @@ import { type FileLockEvent, updateFile } from '@holdfast/file-lock';
 import { type Entry, isKbError, type Kb, type Stored } from '@holdfast/persistent-kb';
 import { notificationsOf } from './alert-history.js';
 import { byName, type Happening, type Incident, incidentId, isIncident, learn } from './incident.js';
+import { lastFix } from './knowledge.js';
 import { type MemoryLine, memoryLine, withLines } from './memory-section.js';
 
 /** What one run did. */
@@ -102,5 +103,5 @@ async function linesToShow(kb: Kb<Entry>, always: ReadonlySet<string>, now: numb
   for await (const stored of kb.export()) if (isIncident(stored.entry)) incidents.push(stored as Stored<Incident>);
   incidents.sort((a, b) => (a.entry.lastSeen < b.entry.lastSeen ? 1 : -1));
   const shown = incidents.filter(({ entry }, at) => at < MEMORY_LINES || always.has(entry.id));
-  return shown.map(({ entry, rev }) => memoryLine(entry, rev, now));
+  return shown.map(({ entry, rev }) => memoryLine(entry, rev, now, entry.fix ?? lastFix(kb, entry.alertname)?.text));
 }

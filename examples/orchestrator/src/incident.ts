@@ -134,12 +134,14 @@ export function flapsOf(episodes: readonly Episode[]): number {
 
 /** The three hours of the day (UTC) in which at least three of five incidents began; undefined for few, or spread ones. */
 export function busyHours(episodes: readonly Episode[]): [from: number, to: number] | undefined {
-  if (episodes.length < 5) return undefined;
+  // A storm is one occasion, however many alerts it had.
+  const occasions = [...new Set(episodes.map(({ startsAt }) => startsAt.slice(0, 13)))];
+  if (occasions.length < 5) return undefined;
   const hours = Array.from({ length: 24 }, () => 0);
-  for (const { startsAt } of episodes) hours[new Date(startsAt).getUTCHours()]!++;
+  for (const occasion of occasions) hours[Number(occasion.slice(11))]!++;
   const within = (from: number): number => hours[from]! + hours[(from + 1) % 24]! + hours[(from + 2) % 24]!;
   const best = hours.reduce((most, _, from) => (within(from) > within(most) ? from : most), 0);
-  return within(best) >= episodes.length * 0.6 ? [best, (best + 3) % 24] : undefined;
+  return within(best) >= occasions.length * 0.6 ? [best, (best + 3) % 24] : undefined;
 }
 
 /** Lets go of resolved incidents first: an open one comes again with each repeat. */

@@ -33,7 +33,7 @@ function knownOfName(kb: Kb<Entry>, name: string, now: number): string | undefin
 }
 
 /** The newest entry of category `fix` that carries the alert's name as a tag. */
-function lastFix(kb: Kb<Entry>, name: string): { text: string; id: string } | undefined {
+export function lastFix(kb: Kb<Entry>, name: string): { text: string; id: string } | undefined {
   const { hits } = kb.query({ all: [name], category: 'fix', limit: 20 });
   const newest = hits
     .map(({ id }) => kb.get(id))

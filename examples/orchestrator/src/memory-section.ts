@@ -23,8 +23,8 @@ export interface MemoryLine {
   text: string;
 }
 
-/** The line of an incident at revision `rev`. */
-export function memoryLine(incident: Incident, rev: number, now: number): MemoryLine {
+/** The line of an incident at revision `rev`, with what fixed it last. */
+export function memoryLine(incident: Incident, rev: number, now: number, fix = incident.fix): MemoryLine {
   const worries = [
     ...(incident.dead > 0 ? [`**reached nobody ${times(incident.dead)}**`] : []),
     ...(incident.flaps > 2 ? [`flaps: began again within 15 min ${times(incident.flaps)}`] : []),
@@ -35,7 +35,7 @@ export function memoryLine(incident: Incident, rev: number, now: number): Memory
     at: now,
     lastSeen: incident.lastSeen,
     look: worries.length > 0,
-    text: `**${markdownText(incident.alertname)}** ${[...worries, ...factsOf(incident)].join('; ')}.${fixOf(incident)}`,
+    text: `**${markdownText(incident.alertname)}** ${[...worries, ...factsOf(incident)].join('; ')}.${fix ? ` Fix: ${markdownText(String(fix), 500)}` : ''}`,
   };
 }
 
@@ -120,8 +120,4 @@ function factsOf(incident: Incident): string[] {
     ...(busy ? [`mostly between ${hour(busy[0])} and ${hour(busy[1])} UTC`] : []),
     `told by ${channels.join(', ') || 'nobody yet'}`,
   ];
-}
-
-function fixOf(incident: Incident): string {
-  return incident.fix ? ` Fix: ${markdownText(String(incident.fix), 500)}` : '';
 }

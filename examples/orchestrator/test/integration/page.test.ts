@@ -221,6 +221,14 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     await proxy.accept();
     await page.waitForSelector('.row:has-text("Meanwhile")', { timeout: 30_000 });
     await page.waitForSelector('.link.live');
+
+    // When no stream is free it asks instead.
+    const others = await Promise.all(Array.from({ length: 50 }, () => fetch(`${app.url}/api/events`)));
+    await using second = await open(app.url);
+    await second.page.waitForSelector('.link.polling', { timeout: 30_000 });
+    await app.post('/webhook/alerts', { groupKey: 'c', receiver: 'r', alerts: [alert('Polled')] });
+    await second.page.waitForSelector('.row:has-text("Polled")', { timeout: 30_000 });
+    await Promise.all(others.map(({ body }) => body?.cancel()));
   });
 
   it('fits 360 px, shows hostile text as text, links only to http, and needs no script for the summary', async () => {

@@ -119,8 +119,10 @@ describe('learn', () => {
     }));
     expect(flapsOf(episodes)).toBe(5);
     expect(flapsOf(episodes.map((each, n) => ({ ...each, key: `${n}@` })))).toBe(0);
-    expect(busyHours(episodes)).toEqual([0, 3]);
-    expect(busyHours(episodes.slice(0, 4))).toBeUndefined();
+    const nightly = Array.from({ length: 6 }, (_, day) => ({ key: `${day}@`, startsAt: at(day * 1_440 + 150 + day) }));
+    expect(busyHours(nightly)).toEqual([0, 3]);
+    expect(busyHours(nightly.slice(0, 4))).toBeUndefined();
+    expect(busyHours(Array.from({ length: 50 }, () => nightly[0]!))).toBeUndefined();
     expect(busyHours(Array.from({ length: 24 }, (_, n) => ({ key: `${n}@`, startsAt: at(n * 60) })))).toBeUndefined();
   });
 });
