@@ -52,14 +52,17 @@ export async function syncDirectory(
   }
 }
 
+/** Parents that somebody else made: they may not be read, or are part of a read-only system. */
+const FOREIGN = new Set(['EACCES', 'EROFS']);
+
 /**
  * Makes the names on the way from the root down to `dir` durable. Who made a directory may have been killed before that, so
- * it is not enough to do it for those that this call made. A parent that may not be read was made by somebody else.
+ * it is not enough to do it for those that this call made.
  */
 export async function syncParents(dir: string, sync: (parent: string) => Promise<void>): Promise<void> {
   for (let at = resolve(dir); at !== dirname(at); at = dirname(at))
     await sync(dirname(at)).catch((error: unknown) => {
-      if (codeOf(error) !== 'EACCES') throw error;
+      if (!FOREIGN.has(codeOf(error))) throw error;
     });
 }
 

@@ -48,7 +48,7 @@ export async function openJournalWith<R>(options: ResolvedOptions<R>, given: Col
     await fs.mkdir(dir, { recursive: true, mode: 0o700 });
     // With an epoch in it, somebody has come past this before.
     if (newestEpoch(await fs.readdir(dir)) === undefined)
-      await syncParents(dir, (parent) => protocol.makeNamesDurable(fs, parent, onUnsupported));
+      await syncParents(dir, (parent) => protocol.makeNamesDurable(fs, parent, () => undefined));
     owner = await given.acquire(dir, { staleMs, timeoutMs, signal, clock });
     const held = owner;
     const epoch = await enterEpoch(fs, dir, held);

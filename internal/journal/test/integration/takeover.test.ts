@@ -30,7 +30,9 @@ async function open(dir: string): Promise<{ journal: Journal<string>; state: Set
 const acked = (proc: Proc): string[] => (proc.messages as Told[]).flatMap(({ acked }) => acked ?? []);
 
 describe('openJournal', () => {
-  it('[P14] replaces a SIGKILLed owner without waiting for anything, and has every record it acknowledged', async () => {
+  it('[P14] replaces a SIGKILLed owner without waiting for anything, and has every record it acknowledged', {
+    timeout: 120_000,
+  }, async () => {
     await using dir = await tempDir();
     const all: string[] = [];
     for (let round = 0; round < 3; round++) {
