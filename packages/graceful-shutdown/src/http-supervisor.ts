@@ -14,16 +14,10 @@ import {
 } from './connection.js';
 import { answerOverHead } from './deadline.js';
 import type { LifecycleEvent } from './events.js';
+import { announce, type Exchange, isEventStream, peerOf, unsentBytes } from './exchange.js';
+import { follow } from './follow.js';
 import { guarded, pathOf } from './late-answer.js';
-import { lingerAfterAnswer } from './lingering-close.js';
 import { closeListener, type DrainOrder, type DrainResult, type HttpServer, type Supervisor } from './supervisor.js';
-
-/** One exchange: the newest one of a connection is the one that may announce `Connection: close`. */
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly keepAlive: boolean;
-}
 
 interface Tracked {
   readonly socket: net.Socket;
@@ -293,58 +287,3 @@ export function superviseHttp(
 
 /** A little more than the lingering close takes. */
 const CUT_UNHEARD_MS = 1_500;
-
-function announce({ request, response }: Exchange, clock: Clock): void {
-  if (response.headersSent) return;
-  response.shouldKeepAlive = false;
-  if (response.hasHeader('connection')) response.setHeader('connection', 'close');
-  // node closes after this answer: one that is given before the body has arrived must still be heard.
-  response.prependOnceListener('finish', () => {
-    if (!request.complete && !response.shouldKeepAlive) lingerAfterAnswer(request, clock);
-  });
-}
-
-function isEventStream(exchange: Exchange | undefined): boolean {
-  // Headers given to writeHead() alone are found nowhere but in the head that was sent.
-  const head = (exchange?.response as { _header?: string | null } | undefined)?._header;
-  return typeof head === 'string' && /^content-type: *text\/event-stream/im.test(head);
-}
-
-/** Tells the connections of one server apart, whatever layer they are seen at. */
-function peerOf(socket: net.Socket): string {
-  return `${socket.remoteAddress}|${socket.remotePort}|${socket.localPort}`;
-}
-
-type Handle = { writeQueueSize?: number };
-
-/** Bytes of the answer that the kernel has not taken: what the stream buffers and what the handle has queued. */
-function unsentBytes(socket: net.Socket, response: ServerResponse): number {
-  const queued = (socket as unknown as { _handle?: Handle | null })._handle?.writeQueueSize ?? 0;
-  return Math.max(socket.writableLength, queued) + response.writableLength;
-}
-
-/** Events that nobody else needs to listen to. */
-const ALWAYS = new Set(['connection', 'drop']);
-
-/**
- * Listens to `event` in front of the server's own listeners for as long as it has any: http behaves differently when there
- * is none. Returns how to stop.
- */
-function follow(server: HttpServer, event: string, listener: () => void): () => void {
-  const onNew = (name: string, added: unknown): void => {
-    if (name === event && added !== listener && !server.listeners(event).includes(listener))
-      server.prependListener(event, listener);
-  };
-  const onRemoved = (name: string): void => {
-    const left = name === event && !ALWAYS.has(event) ? server.listeners(event) : [];
-    if (left.length === 1 && left[0] === listener) server.removeListener(event, listener);
-  };
-  if (ALWAYS.has(event) || server.listenerCount(event) > 0) server.prependListener(event, listener);
-  server.on('newListener', onNew);
-  server.on('removeListener', onRemoved);
-  return () => {
-    server.removeListener('newListener', onNew);
-    server.removeListener('removeListener', onRemoved);
-    server.removeListener(event, listener);
-  };
-}

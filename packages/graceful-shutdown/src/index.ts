@@ -1,16 +1,10 @@
 export type { ComponentState, StartContext, StopContext, StopStep } from './components.js';
+export type { Component, ComponentOptions, Lifecycle, ShutdownReport, SignalOptions } from './contract.js';
 export { isLifecycleError, LifecycleError, type LifecycleErrorCode, type LifecycleErrorFacts } from './errors.js';
 export type { DeadlineEvent, LifecycleEvent } from './events.js';
 export type { ComponentHealth, Health } from './health-report.js';
 export type { HttpOptions } from './http-component.js';
-export {
-  type Component,
-  type ComponentOptions,
-  createLifecycle,
-  type Lifecycle,
-  type ShutdownReport,
-  type SignalOptions,
-} from './lifecycle.js';
+export { createLifecycle } from './lifecycle.js';
 export type { State } from './lifecycle-state.js';
 export { DEFAULTS, type LifecycleOptions } from './options.js';
 export type { FastifyApp, ServerLike } from './server-kind.js';

@@ -1,120 +1,22 @@
 import type { AddressInfo } from 'node:net';
 import { createEmitter } from '@holdfast/observe';
-import {
-  type ComponentState,
-  closeValue,
-  type Declared,
-  type StartContext,
-  type StopContext,
-  type StopStep,
-  startAll,
-  stopAll,
-} from './components.js';
+import { closeValue, type Declared, startAll, stopAll } from './components.js';
+import type { Component, ComponentOptions, Lifecycle, ShutdownReport } from './contract.js';
 import { startOrder } from './dependency-graph.js';
+import { drainAll, NOTHING_DRAINED } from './drain.js';
 import { isLifecycleError, LifecycleError, reasonOf } from './errors.js';
 import type { LifecycleEvent } from './events.js';
 import { EXIT } from './exit-code.js';
+import { exitCodeOf, tell } from './exit-report.js';
 import { openHealthListener } from './health-listener.js';
-import { createHealth, type Health } from './health-report.js';
-import { declareHttp, type HttpOptions, type ManagedServer } from './http-component.js';
+import { createHealth } from './health-report.js';
+import { declareHttp, type ManagedServer } from './http-component.js';
 import { createJobs } from './jobs.js';
 import { type Happening, nextState, type State } from './lifecycle-state.js';
 import { callback, duration, type LifecycleOptions, refuse, resolveLifecycleOptions } from './options.js';
 import { processRegistry } from './process-registry.js';
-import type { ServerLike } from './server-kind.js';
-import type { DrainResult } from './supervisor.js';
-
-/** How a component is started, stopped and checked. Every part may be left out. */
-export interface ComponentOptions<T> {
-  /** Brings the component up; what it returns is the component's `value`. */
-  start?: ((ctx: StartContext) => T | PromiseLike<T>) | undefined;
-  /** Takes it down. @defaultValue the value's `close()`, else its `Symbol.asyncDispose` */
-  stop?: ((value: T, ctx: StopContext) => unknown) | undefined;
-  /** Names of the components it needs: started before it, stopped after it. */
-  dependsOn?: readonly string[] | undefined;
-  /** Milliseconds. @defaultValue the lifecycle's */
-  startTimeoutMs?: number | undefined;
-  /** Milliseconds, within the one budget of the lifecycle. @defaultValue the lifecycle's */
-  stopTimeoutMs?: number | undefined;
-  /** Synchronous, at most once a second, for `/health`: a throw means degraded, with its message. */
-  check?: ((value: T) => unknown) | undefined;
-}
-
-/** A component that was added. */
-export interface Component<T> {
-  readonly name: string;
-  /** What `start` returned. @throws LifecycleError `LIFECYCLE_NOT_STARTED` unless it is started. */
-  readonly value: T;
-  readonly state: ComponentState;
-}
-
-/** How a shutdown went. */
-export interface ShutdownReport {
-  readonly reason: string;
-  /** Nothing failed, overran or was cut off. */
-  readonly clean: boolean;
-  /** 0 or 1, as fixed. */
-  readonly exitCode: number;
-  readonly totalMs: number;
-  /** Milliseconds from the listener's close until nothing was in flight any more. */
-  readonly drainMs: number;
-  readonly drainTimedOut: boolean;
-  /** What each server's drain did. */
-  readonly servers: Readonly<Record<string, Readonly<DrainResult>>>;
-  /** Jobs that still ran at the end of `drainTimeoutMs`. */
-  readonly abandonedJobs: readonly string[];
-  /** Every stop in the order in which they ended. */
-  readonly steps: readonly StopStep[];
-}
-
-/** What `installSignals` takes. */
-export interface SignalOptions {
-  /** @defaultValue SIGTERM and SIGINT */
-  signals?: readonly NodeJS.Signals[] | undefined;
-}
-
-/**
- * Starts a service's parts in order, and takes them down so that nothing accepted is lost. Safe to call from anywhere in
- * one process; several lifecycles, and several copies of this package, share the process's signals.
- */
-export interface Lifecycle extends AsyncDisposable {
-  /** Adds a component. @throws LifecycleError `LIFECYCLE_DUPLICATE_NAME`, `LIFECYCLE_ALREADY_STARTED`, `LIFECYCLE_INVALID_OPTION` */
-  add<T>(name: string, options: ComponentOptions<T>): Component<T>;
-  /**
-   * Adds a server: it listens after what it depends on (left out: after everything added before it) and is drained first.
-   * Takes servers of node:http, https and http2 (express, koa and hono give theirs) or a fastify app.
-   */
-  http(name: string, server: ServerLike, options?: HttpOptions): Component<AddressInfo>;
-  /**
-   * Runs background work that the drain waits for. Its signal aborts when `drainTimeoutMs` is spent. Rejects as `fn` does,
-   * or with `LIFECYCLE_STOPPING` once components are being stopped.
-   */
-  job<T>(name: string, fn: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  /** Aborts when the drain starts: time for streams and WebSockets to say goodbye. */
-  readonly signal: AbortSignal;
-  /** Where the lifecycle stands. */
-  readonly state: State;
-  /**
-   * Resolves when everything has started. Rejects with `LIFECYCLE_START_FAILED` after what had started was stopped again,
-   * `LIFECYCLE_CYCLE` or `LIFECYCLE_UNKNOWN_COMPONENT` before anything was started, `LIFECYCLE_STOPPING` when shut down meanwhile.
-   */
-  start(): Promise<void>;
-  /** Drains and stops, beginning in this very call. Later calls join the first. */
-  shutdown(reason?: string): Promise<ShutdownReport>;
-  /** The state of the whole and of every component. */
-  health(): Health;
-  /** Shuts down on SIGTERM and SIGINT and sets `process.exitCode`; exits only when forced by a second signal. Returns its undo. */
-  installSignals(options?: SignalOptions): () => void;
-  /**
-   * Starts, handles signals and uncaught errors, and ends the process with an honest exit code. Resolves when everything
-   * has started; when the start fails it writes the reason to stderr and exits 1. The only part that writes anywhere.
-   */
-  run(): Promise<void>;
-}
 
 const HANDLED_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
-/** How long an aborted job has to put its work down before components are stopped. */
-const JOB_ABORT_GRACE_MS = 500;
 
 /**
  * Creates a lifecycle. Does no I/O and touches nothing global until `start`, `run` or `installSignals` is called.
@@ -212,64 +114,12 @@ export function createLifecycle(options: LifecycleOptions = {}): Lifecycle {
     await closeHealth?.();
   };
 
-  const drainEverything = async (): Promise<
-    Pick<ShutdownReport, 'drainMs' | 'drainTimedOut' | 'servers' | 'abandonedJobs'>
-  > => {
-    const startedMs = clock.monotonic();
-    const deadlineMs = startedMs + settings.drainTimeoutMs;
-    const order = { startedMs, deadlineMs, keepAliveGraceMs: settings.keepAliveGraceMs };
-    const drains = servers.map(async ({ name, supervisor }) => {
-      const atStart = { connections: supervisor.connections(), inFlight: supervisor.inFlight() };
-      const draining = supervisor.drain(order);
-      emit({ type: 'drain.started', component: name, ...atStart });
-      const result = await draining;
-      const cut = result.cut.stalled + result.cut.timeout;
-      const ms = Math.round(clock.monotonic() - startedMs);
-      emit({ type: 'drain.ended', component: name, ms, timedOut: result.timedOut, cut });
-      return [name, result] as const;
-    });
-    drainSignal.abort(new LifecycleError('LIFECYCLE_STOPPING', 'the service is shutting down'));
-    let abandonedJobs: string[] = [];
-    const jobsInTime = new Promise<void>((resolve) => {
-      const cancel = clock.schedule(
-        settings.drainTimeoutMs,
-        () => {
-          abandonedJobs = jobs.abort(new LifecycleError('LIFECYCLE_STOPPING', 'drainTimeoutMs is spent'));
-          if (abandonedJobs.length > 0) clock.schedule(JOB_ABORT_GRACE_MS, resolve, { ref: true });
-          void jobs.idle().then(resolve);
-        },
-        { ref: true },
-      );
-      // Requests in flight may still start jobs, so jobs are counted once the servers are quiet.
-      void Promise.all(drains)
-        .then(() => jobs.idle())
-        .then(() => {
-          cancel();
-          resolve();
-        });
-    });
-    const results = await Promise.all(drains);
-    await jobsInTime;
-    jobs.refuse();
-    return {
-      drainMs: Math.round(clock.monotonic() - startedMs),
-      drainTimedOut: abandonedJobs.length > 0 || results.some(([, result]) => result.timedOut),
-      servers: Object.fromEntries(results),
-      abandonedJobs,
-    };
-  };
-
   /** Runs without a pause up to the first await: the listener is being closed when `shutdown` returns. */
   const shutDown = async (reason: string): Promise<ShutdownReport> => {
     const beganMs = clock.monotonic();
     emit({ type: 'lifecycle.shutdown_requested', reason });
     const before = state;
-    let drained: Awaited<ReturnType<typeof drainEverything>> = {
-      drainMs: 0,
-      drainTimedOut: false,
-      servers: {},
-      abandonedJobs: [],
-    };
+    let drained = NOTHING_DRAINED;
     let startFailed = false;
     if (before === 'starting') {
       const abandoned = new LifecycleError('LIFECYCLE_STOPPING', `shut down while starting (${reason})`);
@@ -289,7 +139,7 @@ export function createLifecycle(options: LifecycleOptions = {}): Lifecycle {
         for (const { supervisor } of servers) supervisor.announce();
         await new Promise<void>((resolve) => void clock.schedule(settings.readinessDelayMs, resolve, { ref: true }));
       }
-      drained = await drainEverything();
+      drained = await drainAll({ servers, jobs, signal: drainSignal, ...settings, emit });
       happen('drained');
     } else happen('shutdown');
     const steps = await stopAll(components, reason, settings.stopTimeoutMs, around);
@@ -363,28 +213,4 @@ export function createLifecycle(options: LifecycleOptions = {}): Lifecycle {
     },
   };
   return lifecycle;
-}
-
-/** The shutdown as the process registry wants it: never rejects, and what went wrong is told. */
-function exitCodeOf(
-  lifecycle: Lifecycle,
-  tellUser: (line: string) => void = () => undefined,
-): (reason: string) => Promise<number> {
-  return (reason) =>
-    lifecycle.shutdown(reason).then(
-      (report) => {
-        if (report.drainTimedOut) tellUser(`shutdown: the drain timed out after ${report.drainMs} ms`);
-        for (const job of report.abandonedJobs) tellUser(`shutdown: job '${job}' was abandoned`);
-        for (const { name, error } of report.steps) if (error !== undefined) tellUser(`shutdown: '${name}': ${error}`);
-        return report.exitCode;
-      },
-      (error: unknown) => {
-        tellUser(`shutdown failed: ${reasonOf(error)}`);
-        return EXIT.unclean;
-      },
-    );
-}
-
-function tell(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

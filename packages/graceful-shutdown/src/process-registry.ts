@@ -1,6 +1,6 @@
 import { systemClock } from '@holdfast/clock';
 import { EXIT, forcedExitCode, worseExitCode } from './exit-code.js';
-import { signalIntent } from './signal-intent.js';
+import { DUPLICATE_WINDOW_MS, type SignalPhase, signalIntent } from './signal-intent.js';
 
 /** A lifecycle as the registry sees it. The shape is shared with every other copy of this package in the process. */
 export interface Member {
@@ -37,7 +37,8 @@ const FLUSH_MS = 1_000;
 function createRegistry(): ProcessRegistry {
   const members = new Set<Member>();
   const installed = new Map<string, (first: never) => void>();
-  let firstSignalMs: number | undefined;
+  let phase: SignalPhase = 'none';
+  let cancelWindow = (): void => undefined;
   let worst: number = EXIT.clean;
   let ending: Set<Promise<void>> | undefined;
   let exits = false;
@@ -74,14 +75,20 @@ function createRegistry(): ProcessRegistry {
   };
 
   const onSignal = (signal: NodeJS.Signals): void => {
-    const now = systemClock.monotonic();
-    const intent = signalIntent(firstSignalMs, now);
+    const intent = signalIntent(phase);
     if (intent === 'duplicate') return;
     if (intent === 'force') {
       write(`${signal} again: forced exit, what was in flight is lost`);
       process.exit(forcedExitCode(signal));
     }
-    firstSignalMs = now;
+    phase = 'just-now';
+    cancelWindow = systemClock.schedule(DUPLICATE_WINDOW_MS, () => {
+      // Signals that came while the process stood still are read after the timers: they belong to the window.
+      const closing = setImmediate(() => {
+        phase = 'a-while-ago';
+      });
+      cancelWindow = () => clearImmediate(closing);
+    });
     shutdownAll(signal, EXIT.clean);
   };
 
@@ -125,7 +132,8 @@ function createRegistry(): ProcessRegistry {
         members.delete(member);
         sync();
         if (members.size > 0) return;
-        firstSignalMs = undefined;
+        cancelWindow();
+        phase = 'none';
         worst = EXIT.clean;
       };
     },
