@@ -15,12 +15,9 @@ import { matchingOf } from './score.js';
 import { type Replacement, State } from './state.js';
 import type { OpenStore, StoreContext } from './store.js';
 import { TextBuilder } from './text-builder.js';
-import { type ImportResult, importAll } from './transfer.js';
+import { exportAll, type ImportResult, importAll } from './transfer.js';
 import { type VerifyOptions, type VerifyReport, verify } from './verify.js';
 import { type Plan, Writer } from './writer.js';
-
-/** Entries that `export` yields between two turns of the event loop. */
-const EXPORT_SLICE = 500;
 
 /** The knowledge base itself: state, text index, writer and store, put together. */
 export class LiveKb<T extends Entry> implements Kb<T> {
@@ -174,13 +171,8 @@ export class LiveKb<T extends Entry> implements Kb<T> {
     return importAll(entries, (entry) => this.put(entry));
   }
 
-  async *export(): AsyncGenerator<Stored<T>> {
-    let count = 0;
-    for (const row of this.#state.rows.values()) {
-      if (!row.entry) continue;
-      yield storedOf<T>(row);
-      if (++count % EXPORT_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
+  export(): AsyncGenerator<Stored<T>> {
+    return exportAll<T>(this.#state.rows.values());
   }
 
   changes({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterable<Change<T>> {

@@ -75,8 +75,7 @@ async function openMongo(options: MongoStoreOptions, name: string, context: Stor
     const { setName, msg } = await collection.db.admin().command({ hello: 1 });
     const replicated = setName !== undefined || msg === 'isdbgrid';
     link = follow(collection.db.client, collection, replicated, context);
-    await collection.createIndex({ ts: 1, _id: 1 }, CALL);
-    await collection.createIndex({ purgeAt: 1 }, { ...CALL, expireAfterSeconds: 0 });
+    await collection.createIndexes([{ key: { ts: 1, _id: 1 } }, { key: { purgeAt: 1 }, expireAfterSeconds: 0 }], CALL);
     const checkIdentity = await pinIdentity(collection);
     // Before the scan, so that what is written behind its back is heard of afterwards: no gap.
     tail = (await StreamTail.begin(link, context)) ?? (await PollTail.begin(link, context, checkIdentity));

@@ -12,8 +12,8 @@ import type { StoreContext } from './store.js';
 type KbEventDocument = ChangeStreamDocument<KbDocument>;
 type KbStream = ChangeStream<KbDocument, KbEventDocument>;
 
-/** The server holds a read of a quiet stream this long, milliseconds: how soon being caught up is known. Choice. */
-const MAX_AWAIT_MS = 250;
+/** The server holds a read of a quiet stream this long, milliseconds: a start waits for it twice. Choice. */
+const MAX_AWAIT_MS = 100;
 /**
  * Between two reads of a stream that has events, milliseconds: they come together then. Without it every write of a lone
  * writer wakes server and client for an event of its own, and a third of its rate is gone (measured).

@@ -1,4 +1,4 @@
-import type { Entry, Stored } from './entry.js';
+import { type Entry, type Row, type Stored, storedOf } from './entry.js';
 import { KbError } from './errors.js';
 import { type ExactEntry, fromExact, toExact } from './exact-json.js';
 
@@ -9,6 +9,9 @@ export type ImportResult =
 
 /** Imports this many entries at once. Choice: a full bulk of the MongoDB store, a full group commit of the file store. */
 const AT_ONCE = 64;
+
+/** Entries that an export yields between two turns of the event loop. Choice. */
+const EXPORT_SLICE = 500;
 
 /** Puts each of `entries`, and tells of each in the order in which they came. */
 export async function* importAll<T extends Entry>(
@@ -27,6 +30,16 @@ export async function* importAll<T extends Entry>(
     if (running.length >= AT_ONCE) yield running.shift()!;
   }
   for (const result of running) yield result;
+}
+
+/** Every live row as readers get it, letting the event loop turn now and then. */
+export async function* exportAll<T extends Entry>(rows: Iterable<Row>): AsyncGenerator<Stored<T>> {
+  let count = 0;
+  for (const row of rows) {
+    if (!row.entry) continue;
+    yield storedOf<T>(row);
+    if (++count % EXPORT_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** One line of JSON for each entry, each ending in a newline; {@link fromJsonLines} reads them back exactly. */
