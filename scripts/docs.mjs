@@ -11,6 +11,9 @@ import { writeTables } from './site/tables.mjs';
 
 const args = process.argv.slice(2);
 const port = args.find((arg) => /^\d+$/.test(arg)) ?? '4173';
+// The sizes on the packages page are those of what is built.
+const turbo = createRequire(import.meta.url).resolve('turbo/bin/turbo');
+node(turbo, 'run', 'build', '--filter=./packages/*', '--output-logs=errors-only');
 const pieces = [
   ['tables', () => writeTables()],
   ['benchmarks', () => writeBenchmarks()],
@@ -35,6 +38,14 @@ else {
 }
 
 function run(...command) {
-  const { status } = spawnSync(process.execPath, [vitepress, ...command], { cwd: root, stdio: 'inherit' });
+  node(vitepress, ...command);
+}
+
+function node(script, ...rest) {
+  const { status } = spawnSync(process.execPath, [script, ...rest], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1' },
+  });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -154,7 +154,7 @@ export function table(minutes = 60): string {
       const cells = [
         shape,
         `${result.p50.toFixed(1)} / ${result.p99.toFixed(0)} ms`,
-        result.worst < 1000 ? `${result.worst.toFixed(0)} ms` : `${(result.worst / 1000).toFixed(1)} s`,
+        result.worst < 1000 ? `${result.worst.toFixed(0)}\u00a0ms` : `${(result.worst / 1000).toFixed(1)}\u00a0s`,
         `${(result.busy * 100).toFixed(0)} % / ${(result.busyInStorm * 100).toFixed(0)} %`,
         result.crossWaits.toLocaleString('en-US'),
         result.resent.toLocaleString('en-US'),

@@ -40,14 +40,24 @@ function section(group, table) {
     (_, marks) => `${'#'.repeat(Math.max(2, marks.length + 1))} `,
   );
   if (!/^## /m.test(text)) text = `## ${table}\n\n${text}`;
-  text = text.replace(/!\[[^\]]*\]\([^)]*\.svg\)/g, '');
+  text = harmless(text.replace(/!\[[^\]]*\]\([^)]*\.svg\)/g, ''));
   const plot = existsSync(`${base}.svg`) ? figure(readFileSync(`${base}.svg`, 'utf8')) : '';
   return plot ? text.replace(/^(## .*)$/m, `$1\n\n${plot}\n`) : text;
+}
+
+/** Measured names and notes are text: no HTML, no template. */
+function harmless(text) {
+  return text
+    .split(/(`[^`\n]*`)/)
+    .map((part) => (part.startsWith('`') ? part : part.replaceAll('<', '&lt;').replaceAll('{{', '{ {')))
+    .join('');
 }
 
 /** The plot inline, its colours from the site's style sheet, so that it follows the theme switch. */
 function figure(svg) {
   const inline = svg
+    // Room for long names on the left.
+    .replace(/viewBox="0 0 (\d+) (\d+)"/, (_, width, height) => `viewBox="-90 0 ${Number(width) + 90} ${height}"`)
     .replace(/<style>[\s\S]*?<\/style>/, '')
     .replace(/\n\s*/g, '')
     .trim();
