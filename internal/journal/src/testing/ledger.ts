@@ -1,8 +1,10 @@
-/** A record of the simulation. */
+/** A record of the simulation. One whose id begins with `#` replaces the one before it and only ever grows. */
 export interface SimulatedRecord {
   id: string;
   text: string;
 }
+
+const isCounter = ({ id }: { id: string }): boolean => id.startsWith('#');
 
 /** What was asked of the journal, what it answered, and what it has: finds every contradiction. */
 export class Ledger {
@@ -12,6 +14,8 @@ export class Ledger {
   readonly #batches: string[][] = [];
   /** Acknowledged, or shown by an open journal: must be there for ever. */
   readonly #kept = new Map<string, 'acknowledged' | 'shown'>();
+  /** The highest value of each counter that was acknowledged or shown. */
+  readonly #counters = new Map<string, string>();
   /** Answered with "nothing of it is stored". */
   readonly #refused = new Set<string>();
 
@@ -21,26 +25,37 @@ export class Ledger {
 
   issue(records: readonly SimulatedRecord[]): void {
     this.operations++;
-    for (const { id, text } of records) this.#issued.set(id, text);
-    this.#batches.push(records.map(({ id }) => id));
+    const single = records.filter((record) => !isCounter(record));
+    for (const { id, text } of single) this.#issued.set(id, text);
+    this.#batches.push(single.map(({ id }) => id));
   }
 
   acknowledge(records: readonly SimulatedRecord[], state: ReadonlyMap<string, string>): void {
-    for (const { id } of records) {
-      this.#kept.set(id, 'acknowledged');
+    for (const record of records) {
+      const { id } = record;
+      if (isCounter(record)) this.#counters.set(id, record.text);
+      else this.#kept.set(id, 'acknowledged');
       if (!state.has(id)) this.violations.push(`${id} was acknowledged before it was applied`);
     }
   }
 
   refuse(records: readonly SimulatedRecord[]): void {
-    for (const { id } of records) this.#refused.add(id);
+    for (const record of records) if (!isCounter(record)) this.#refused.add(record.id);
   }
 
   /** Compares with what a journal shows that has just been opened. */
   compare(state: ReadonlyMap<string, string>, when: string): void {
     const say = (what: string): void => void this.violations.push(`${when}: ${what}`);
     for (const [id, why] of this.#kept) if (!state.has(id)) say(`${id} was ${why} and is lost`);
+    for (const [id, highest] of this.#counters) {
+      const now = state.get(id) ?? '';
+      if (now < highest) say(`${id} went back from ${highest} to ${now || 'nothing'}`);
+    }
     for (const [id, text] of state) {
+      if (isCounter({ id })) {
+        this.#counters.set(id, text);
+        continue;
+      }
       if (this.#issued.get(id) !== text) say(`${id} is there and was never appended like that`);
       if (this.#refused.has(id)) say(`${id} is there and was refused`);
       if (!this.#kept.has(id)) this.#kept.set(id, 'shown');
