@@ -6,7 +6,7 @@ import { check, limitOf } from './pages.js';
 import type { Services } from './services.js';
 
 /** Which dead letters: everything that is given must hold. */
-export const deadLetterFilter = z.strictObject({
+const deadLetterFilter = z.strictObject({
   severity: z.enum(['critical', 'error', 'warning', 'info']).optional(),
   reason: z.string().max(100).optional(),
   since: z.iso.datetime({ offset: true }).optional(),

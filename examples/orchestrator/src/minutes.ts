@@ -1,5 +1,5 @@
 /** How far back the two plots go. */
-export const MINUTES = 60;
+const MINUTES = 60;
 
 /** Counts by the minute of the last hour; older minutes make room. Pure: the time is given. */
 export class Minutes {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { CONTRACT, errorAnswer, type RouteContract } from './contract.js';
+import { errorAnswer } from './answers.js';
+import { CONTRACT, type RouteContract } from './contract.js';
 
 /** `/openapi.json`: OpenAPI 3.1, whose schemas are JSON Schema 2020-12. Made of the contract, and the same each time. */
 export function openApi(): object {

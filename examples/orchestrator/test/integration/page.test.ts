@@ -228,7 +228,7 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     await second.page.waitForSelector('.link.polling', { timeout: 30_000 });
     await app.post('/webhook/alerts', { groupKey: 'c', receiver: 'r', alerts: [alert('Polled')] });
     await second.page.waitForSelector('.row:has-text("Polled")', { timeout: 30_000 });
-    await Promise.all(others.map(({ body }) => body?.cancel()));
+    for (const { body } of others) await body?.cancel();
   });
 
   it('fits 360 px, shows hostile text as text, links only to http, and needs no script for the summary', async () => {
