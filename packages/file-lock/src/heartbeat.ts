@@ -11,6 +11,10 @@ export interface Heartbeat {
   stop(): Promise<void>;
 }
 
+/** Kept, because a loader hook (tsx, an instrumentation) makes each `import()` cost a hundred microseconds. */
+let loaded: ReturnType<typeof load> | undefined;
+const load = () => import('proper-lockfile');
+
 type Callback = (error: Error | null, stat?: { mtime: Date }) => void;
 
 /**
@@ -27,7 +31,8 @@ export async function startHeartbeat(
   onLost: (cause: Error) => void,
   onUnguarded: (reason: string) => void,
 ): Promise<Heartbeat> {
-  const { lock } = (await import('proper-lockfile')).default;
+  loaded ??= load();
+  const { lock } = (await loaded).default;
   const own = mine(contest);
   let last = new Date(clock.now());
   let beats = 0;

@@ -52,6 +52,9 @@ function parseName(name: string): Identity | undefined {
 interface Self extends Identity {
   /** False where /proc can't be trusted: then nothing is ever proven by pid. */
   readonly provable: boolean;
+  /** Tells this copy of the package from others in the thread. */
+  readonly copy: string;
+  readonly prefix: string;
 }
 
 let self: Self | undefined;
@@ -61,8 +64,7 @@ let sequence = 0;
 export function mintName(): string {
   self ??= describeSelf();
   sequence += 1;
-  const nonce = `${sequence.toString(36)}z${randomBytes(5).toString('hex')}`;
-  return `o-${self.scope}-${self.pid}-${self.tid}-${self.start}-${nonce}-${self.host}`;
+  return `${self.prefix}-${sequence.toString(36)}z${self.copy}-${self.host}`;
 }
 
 /** Names of the holds that live in this thread, shared by all copies of the package in it. */
@@ -135,14 +137,15 @@ function describeSelf(): Self {
   const scope = provable
     ? createHash('sha256').update(`${host}\n${boot}\n${namespace}`).digest('hex')
     : randomBytes(8).toString('hex');
-  return {
+  const identity = {
     scope: scope.slice(0, 10),
     pid: process.pid,
     tid: Number(tid ?? process.pid),
     start: stat?.start ?? '0',
     host,
-    provable,
   };
+  const prefix = `o-${identity.scope}-${identity.pid}-${identity.tid}-${identity.start}`;
+  return { ...identity, provable, copy: randomBytes(5).toString('hex'), prefix };
 }
 
 function readStat(path: string): { pid: number; state: string; start: string } | undefined {
