@@ -9,28 +9,32 @@ const built = PACKAGES.every((name: string) => existsSync(join(root, 'packages',
 const script = join(root, 'scripts/release.mjs');
 
 describe('npm run release', () => {
-  it.skipIf(!built)('goes through every step but the upload in a copy, and changes nothing here', () => {
-    const status = () =>
-      execFileSync(
-        'git',
-        ['status', '--porcelain', '.changeset', 'packages/*/package.json', 'packages/*/CHANGELOG.md'],
-        { cwd: root, encoding: 'utf8' },
-      );
-    const tarballs = mkdtempSync(join(tmpdir(), 'holdfast-tarballs-'));
-    try {
-      const before = status();
-      const said = execFileSync(process.execPath, [script, '--dry-run', '--skip-build', `--keep=${tarballs}`], {
-        cwd: root,
-        encoding: 'utf8',
-      });
-      expect(status()).toBe(before);
-      expect(said).toContain('nothing was uploaded');
-      const would = said.match(/^would publish: (.*)$/m)?.[1] ?? '';
-      expect(readdirSync(tarballs).length).toBe(would === 'nothing' ? 0 : would.split(', ').length);
-    } finally {
-      rmSync(tarballs, { recursive: true, force: true });
-    }
-  });
+  it.skipIf(!built)(
+    'goes through every step but the upload in a copy, and changes nothing here',
+    () => {
+      const status = () =>
+        execFileSync(
+          'git',
+          ['status', '--porcelain', '.changeset', 'packages/*/package.json', 'packages/*/CHANGELOG.md'],
+          { cwd: root, encoding: 'utf8' },
+        );
+      const tarballs = mkdtempSync(join(tmpdir(), 'holdfast-tarballs-'));
+      try {
+        const before = status();
+        const said = execFileSync(process.execPath, [script, '--dry-run', '--skip-build', `--keep=${tarballs}`], {
+          cwd: root,
+          encoding: 'utf8',
+        });
+        expect(status()).toBe(before);
+        expect(said).toContain('nothing was uploaded');
+        const would = said.match(/^would publish: (.*)$/m)?.[1] ?? '';
+        expect(readdirSync(tarballs).length).toBe(would === 'nothing' ? 0 : would.split(', ').length);
+      } finally {
+        rmSync(tarballs, { recursive: true, force: true });
+      }
+    },
+    300_000,
+  );
 
   it('refuses what it does not know', () => {
     const { status, stderr } = spawnSync(process.execPath, [script, '--upload'], { cwd: root, encoding: 'utf8' });

@@ -7,5 +7,5 @@ import { root } from './facts/packages.mjs';
 describe('docs/simulations/lane-partition', () => {
   it('gives the tables that the page on growing shows (node --import tsx docs/simulations/lane-partition.ts > docs/simulations/lane-partition.md)', () => {
     expect(table()).toBe(readFileSync(join(root, 'docs/simulations/lane-partition.md'), 'utf8'));
-  });
+  }, 240_000);
 });

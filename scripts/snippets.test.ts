@@ -21,7 +21,7 @@ async function runs(file: string, ...before: string[]): Promise<void> {
   const preloads = before.flatMap((path) => ['--import', path]);
   await run(process.execPath, ['--import', tsx, ...preloads, file], {
     cwd,
-    timeout: 45_000,
+    timeout: 100_000,
     env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
   });
 }
@@ -32,25 +32,33 @@ describe('docs/snippets', () => {
   it('compile', async () => {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     await run(process.execPath, [tsc, '--noEmit', '-p', join(root, 'docs/tsconfig.json')], { cwd: root });
-  });
+  }, 240_000);
 
-  it.each(files)('%s runs', async (file) => {
-    await runs(join(snippets, file));
-  });
+  it.each(files)(
+    '%s runs',
+    async (file) => {
+      await runs(join(snippets, file));
+    },
+    120_000,
+  );
 });
 
 describe('README', () => {
   const preludes = readdirSync(join(snippets, 'readme'));
 
-  it.each(PACKAGES)('of %s: its TypeScript runs as it stands', async (name) => {
-    const blocks = [...readme(name).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code ?? '');
-    expect(blocks.length).toBeGreaterThan(0);
-    mkdirSync(generated, { recursive: true });
-    for (const [n, code] of blocks.entries()) {
-      const file = join(generated, `${name}-${n}.ts`);
-      // The one change: a port that is free.
-      writeFileSync(file, `${code.replace('port: 3000', 'port: 0')}\nexport {};\n`);
-      await runs(file, ...(preludes.includes(`${name}.ts`) ? [join(snippets, 'readme', `${name}.ts`)] : []));
-    }
-  });
+  it.each(PACKAGES)(
+    'of %s: its TypeScript runs as it stands',
+    async (name) => {
+      const blocks = [...readme(name).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code ?? '');
+      expect(blocks.length).toBeGreaterThan(0);
+      mkdirSync(generated, { recursive: true });
+      for (const [n, code] of blocks.entries()) {
+        const file = join(generated, `${name}-${n}.ts`);
+        // The one change: a port that is free.
+        writeFileSync(file, `${code.replace('port: 3000', 'port: 0')}\nexport {};\n`);
+        await runs(file, ...(preludes.includes(`${name}.ts`) ? [join(snippets, 'readme', `${name}.ts`)] : []));
+      }
+    },
+    240_000,
+  );
 });

@@ -40,9 +40,7 @@ const reference = [
   { text: 'Errors', link: '/reference/errors' },
   { text: 'Events', link: '/reference/events' },
   { text: 'File formats', link: '/reference/file-formats' },
-  ...(existsSync(`${docs}reference/journal-format.md`)
-    ? [{ text: 'Journal format', link: '/reference/journal-format' }]
-    : []),
+  { text: 'Journal format', link: '/reference/journal-format' },
 ];
 
 const decisions = pages('decisions').map((page) => ({

@@ -1,5 +1,5 @@
 // docs/generated/<package>/*.md: what the pages include from the sources, so that it can't drift from them.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { apiList } from '../facts/api.mjs';
 import { errorFacts } from '../facts/errors.mjs';
@@ -20,6 +20,7 @@ export function writeTables() {
     write(`${name}/promises.md`, promisesOf(name));
     write(`${name}/entry-points.md`, entryPointsOf(name));
     write(`${name}/error-facts.md`, errorFactsOf(name));
+    write(`${name}/usage.md`, usageOf(name));
   }
   write('footprint.md', footprint());
   return `${files} files`;
@@ -61,6 +62,13 @@ function promisesOf(name) {
     return `| <a id="p${n}"></a>${n} | ${cell(promise)} | ${files.join('<br>')} |`;
   });
   return `${rows.length} promises. A check fails when one of them has no test that carries its number, and the reverse.\n\n| n | Promise | Test |\n|---|---|---|\n${lines.join('\n')}\n`;
+}
+
+/** What the command line says of itself, for the packages that have one. */
+function usageOf(name) {
+  const path = join(root, 'packages', name, 'src/command.ts');
+  const usage = existsSync(path) && readFileSync(path, 'utf8').match(/const USAGE = `([^`]+)`/)?.[1];
+  return usage ? `\`\`\`text\n${usage.trim()}\n\`\`\`\n` : '';
 }
 
 /** What an error carries beside its code, folded. */

@@ -2,4 +2,7 @@
 import { mkdirSync } from 'node:fs';
 
 mkdirSync('data', { recursive: true });
-Object.assign(globalThis, { render: async () => '<html></html>\n' });
+Object.assign(globalThis, {
+  render: async () => '<html></html>\n',
+  askForMinutes: async () => '- what came out of it\n',
+});
