@@ -72,9 +72,10 @@ class ShelfFiles {
   }
 
   found(id: string, place: Place): void {
+    // Counted before the one that it replaces is let go: both may be in one file.
+    this.#live.set(place.segment, (this.#live.get(place.segment) ?? 0) + 1);
     this.#forget(id);
     this.#index.set(id, place);
-    this.#live.set(place.segment, (this.#live.get(place.segment) ?? 0) + 1);
   }
 
   put(id: string, body: Body, sync: boolean): Promise<void> {

@@ -42,6 +42,9 @@ export interface GateEvents {
   changed(condition: ChannelCondition): void;
 }
 
+/** Who waits is told in slices of so many, so that the event loop is not held. */
+const REFUSED_AT_ONCE = 100;
+
 /**
  * One channel's gate: the pause that the provider asked for, the breaker, the slots, the rate, and who waits. Everybody
  * who sends on the channel asks here before every attempt, so that a pause holds for all of them.
@@ -173,13 +176,22 @@ export class ChannelGate<T> {
     if (after === before) return;
     if (after.state === 'open') {
       this.#events.opened(Math.round(after.until - now), why === 'delivered' ? 'transient' : why);
-      for (const waiting of [...this.#critical, ...this.#normal]) {
-        if (!waiting.force) waiting.settle({ kind: 'refused', why: 'breaker-open' });
-      }
+      void this.#refuseAll();
       this.#changed();
     } else if (after.state === 'closed' && before.state !== 'closed') {
       this.#events.closed();
       this.#changed();
+    }
+  }
+
+  /** Tells everybody who waits that the breaker is open, in slices: each goes on to its next step at once. */
+  async #refuseAll(): Promise<void> {
+    let settled = 0;
+    for (const waiting of [...this.#critical, ...this.#normal]) {
+      if (waiting.done || waiting.force) continue;
+      if (this.#breaker.state !== 'open') return;
+      waiting.settle({ kind: 'refused', why: 'breaker-open' });
+      if (++settled % REFUSED_AT_ONCE === 0) await new Promise((resolve) => void setImmediate(resolve));
     }
   }
 

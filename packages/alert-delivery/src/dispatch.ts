@@ -27,6 +27,9 @@ interface Surroundings {
   readonly checkLaw: (counts: Counts) => boolean;
 }
 
+/** Of a digest: members that are told of at a time, so that the event loop is not held. */
+const TOLD_AT_ONCE = 250;
+
 /** Sends alerts that are in the store on their way and tells everybody how each ended. */
 export class Dispatch {
   readonly #with: Surroundings;
@@ -218,10 +221,16 @@ export class Dispatch {
         if (!undurable) room.leave(bytesOf(work.record.alert));
       }
     }
-    if (end.kind === 'stopped') await store.release(works.map((work) => work.hold)).catch(() => undefined);
+    if (end.kind === 'stopped') {
+      // Nobody else has what is not in the store: who waits for it must not wait for the close, which waits for them.
+      if (undurable)
+        for (const { hold } of works) this.#with.waiters.tell(hold.id, { status: 'journaled', id: hold.id });
+      else await store.release(works.map((work) => work.hold)).catch(() => undefined);
+    }
     if (end.kind !== 'ended') return;
     // Together: the lines of their dead letters then share one write and one fdatasync.
-    await Promise.all(works.map((work) => this.#tell(parcel, work)));
+    for (let at = 0; at < works.length; at += TOLD_AT_ONCE)
+      await Promise.all(works.slice(at, at + TOLD_AT_ONCE).map((work) => this.#tell(parcel, work)));
     this.#with.checkLaw(store.counts());
   }
 

@@ -44,8 +44,7 @@ export class Intake {
   /** `wait`: the caller waits for the end and is told of a death, instead of an error, when nothing could be stored. */
   async admit(input: Alert, wait: boolean): Promise<Admitted> {
     const { room, dispatch } = this.#with;
-    const { alert, json } = storedAlert(input);
-    noteBytes(alert, json.length);
+    const alert = checked(input);
     const { id } = alert;
     const entry = await room.enter(alert);
     // Who came before the close and had room is accepted; who still waits is told.
@@ -89,6 +88,9 @@ export class Intake {
   async #sendUndurable(alert: StoredAlert, at: number, cause: unknown, wait: boolean): Promise<Outcome> {
     const { dispatch, waiters, emit } = this.#with;
     const { id, severity } = alert;
+    // Another copy that came at the same time is on its way already.
+    const before = this.#undurable.get(id);
+    if (before) return await before;
     this.undurable++;
     const { ended } = waiters.next(id);
     emit({ type: 'alert.accepted', id, severity, durable: false });
@@ -108,6 +110,13 @@ export class Intake {
     const outcome = wait ? await ended : undefined;
     return outcome?.status === 'dead' ? outcome : await taken;
   }
+}
+
+/** The alert alone: who waits for room must not hold its JSON, too. */
+function checked(input: Alert): StoredAlert {
+  const { alert, json } = storedAlert(input);
+  noteBytes(alert, json.length);
+  return alert;
 }
 
 /** What `accept` and `notify` reject with once closing has begun. */

@@ -22,8 +22,8 @@ export const DEFAULTS = {
     /** Choice: fetch keeps one connection for each; more does not make a webhook provider faster. */
     concurrency: 16,
   },
-  /** 10,000 pending alerts of 1 kB are 10 MB. Above it `accept` waits. Critical ones have a tenth more. */
-  queue: { max: 10_000, maxBytes: 64 * 1024 * 1024, whenFull: 'wait' },
+  /** What waits costs about 5 kB beside its text: a storm stays under 30 MB. Above it `accept` waits; critical ones have a tenth more. */
+  queue: { max: 2_000, maxBytes: 64 * 1024 * 1024, whenFull: 'wait' },
   /** The post-mortem's figures for history. */
   history: { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 48 * 60 * 60 * 1000 },
   /** Choice: a storm of 50,000 alerts with everything down keeps every one of them. */

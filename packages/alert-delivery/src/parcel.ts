@@ -144,6 +144,14 @@ export class Parcel {
     return this.#writing;
   }
 
+  #lose(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    const gone = new Set(ids);
+    const left = this.works.filter((work) => gone.has(work.hold.id));
+    this.works = this.works.filter((work) => !gone.has(work.hold.id));
+    this.#onLost(left);
+  }
+
   async #drain(): Promise<void> {
     // Whatever is noted in this turn goes along; and `#writing` is set before it can be cleared.
     await undefined;
@@ -156,16 +164,10 @@ export class Parcel {
         // An end closes the alert: what came before it in the same batch goes along, nothing may follow it.
         const end = events.findIndex(isEnd);
         const batch = end === -1 ? events : events.slice(0, end + 1);
-        const lost = await this.#store.record(
-          this.works.map((work) => work.hold),
-          batch,
-        );
-        if (lost.length > 0) {
-          const gone = new Set(lost);
-          const left = this.works.filter((work) => gone.has(work.hold.id));
-          this.works = this.works.filter((work) => !gone.has(work.hold.id));
-          this.#onLost(left);
-        }
+        const holds = this.works.map((work) => work.hold);
+        // In slices, so that a digest of thousands neither holds the event loop nor all their texts at once.
+        for (let at = 0; at < holds.length; at += SLICE)
+          this.#lose(await this.#store.record(holds.slice(at, at + SLICE), batch));
       } catch (error) {
         this.durable = false;
         this.#onStoreFailed(error);
@@ -175,6 +177,9 @@ export class Parcel {
     this.#writing = undefined;
   }
 }
+
+/** Alerts of a digest whose events are written at a time. */
+const SLICE = 250;
 
 function withEvents(work: Work, events: readonly LifeEvent[]): Work {
   return { hold: work.hold, record: { ...work.record, events } };

@@ -42,7 +42,14 @@ export class Waiters {
       const known = await this.#store.find(id).catch(() => undefined);
       const outcome = known && outcomeOf(id, known.events);
       if (outcome) return outcome;
-      if (known && this.#store.shared && !isHere()) this.watch(id);
+      if (!known || isHere()) return await ended;
+      if (this.#store.shared) this.watch(id);
+      else {
+        // Its acceptance may be a turn ahead of its setting out.
+        await new Promise((resolve) => void setImmediate(resolve));
+        // Pending, and nobody works on it: its end could not be written. The next start goes on with it.
+        if (!isHere()) return { status: 'journaled', id };
+      }
       return await ended;
     } finally {
       ended.catch(() => undefined);

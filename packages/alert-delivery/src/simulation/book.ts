@@ -65,7 +65,7 @@ export class Book {
   #repeats(taken: readonly Taken[]): void {
     const seen = new Set<string>();
     const keys = new Map<string, string>();
-    for (const { channel, id, members, key, marked } of taken) {
+    for (const { channel, id, members, key, marked } of [...taken].sort((a, b) => a.sent - b.sent)) {
       const before = members.filter((member) => !this.undurable.has(member) && seen.has(`${channel} ${member}`));
       if (before.length > 0 && !marked) this.say(`${channel} got ${before.join(', ')} again and was not told`);
       for (const member of members) seen.add(`${channel} ${member}`);

@@ -8,7 +8,7 @@ interface Timer {
 }
 
 /** Turns of the event loop that may lie between two system calls. */
-const TURNS = 4;
+const QUIET_TURNS = 2;
 /** Turns without a timer after which nothing will happen any more. */
 const IDLE_TURNS = 50;
 
@@ -16,6 +16,7 @@ const IDLE_TURNS = 50;
 export class SimulatedTime {
   #now = 0;
   #order = 0;
+  #calls = 0;
   #timers: Timer[] = [];
 
   get now(): number {
@@ -48,7 +49,7 @@ export class SimulatedTime {
   /** Runs until `over`, or until nothing is due by `untilMs`. Resolves with whether `over` came to hold. */
   async run(over: () => boolean, untilMs: number): Promise<boolean> {
     for (let idle = 0; ; ) {
-      await settled();
+      await this.#settled();
       if (over()) return true;
       let next: Timer | undefined;
       for (const timer of this.#timers)
@@ -64,9 +65,18 @@ export class SimulatedTime {
       next.fn();
     }
   }
-}
 
-/** Lets all that is ready run: the journal gives other work a turn or two of the event loop in each commit. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => void setImmediate(resolve));
+  /** Lets all that is ready run: a commit of the journal is several system calls with turns of the event loop between them. */
+  async #settled(): Promise<void> {
+    for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
+      const before = this.#calls;
+      await new Promise((resolve) => void setImmediate(resolve));
+      if (this.#calls !== before) quiet = 0;
+    }
+  }
+
+  /** A system call is made: the process is not idle. */
+  tick(): void {
+    this.#calls++;
+  }
 }

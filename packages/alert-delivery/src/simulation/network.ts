@@ -18,6 +18,8 @@ export interface Taken {
   readonly members: readonly string[];
   readonly key: string;
   readonly marked: boolean;
+  /** Counts the sends: what was sent first may arrive last. */
+  readonly sent: number;
 }
 
 /** What a provider does with one message. */
@@ -48,6 +50,7 @@ export class SimulatedNetwork {
   readonly taken: Taken[] = [];
   /** Of 100 messages, how many meet something else than `ok`. */
   badPercent = 50;
+  #sent = 0;
   readonly #time: SimulatedTime;
   readonly #random: Random;
 
@@ -62,7 +65,7 @@ export class SimulatedNetwork {
       name,
       idempotent,
       send: (alert, { idempotencyKey: key, maybeRepeat: marked }) => {
-        const message = { channel: name, id: alert.id, members: membersOf(alert), key, marked };
+        const message = { channel: name, id: alert.id, members: membersOf(alert), key, marked, sent: ++this.#sent };
         return new Promise<void>((resolve, reject) => {
           const fate = this.#random.below(100) < this.badPercent ? BAD[this.#random.below(BAD.length)]! : 'ok';
           // The message is on the wire for a while; a process that dies meanwhile never hears of it.
