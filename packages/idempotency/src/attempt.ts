@@ -1,50 +1,30 @@
 import type { Call, End, Tower } from './call.js';
 import { callStore, isThenable } from './deadline.js';
-import type { RunReason, Step } from './decide.js';
 import { IdempotencyError, type LeaseLossReason } from './errors.js';
 import { readableKey } from './key.js';
-import { keepLease } from './lease.js';
-import { leaseLost, RunOperation } from './operation.js';
-import type { Deadline, MaybePromise, OpenStore } from './store.js';
+import type { LeaseHolder } from './lease.js';
+import { leaseLost, type OperationHost, RunOperation } from './operation.js';
+import type { Claim, Deadline, MaybePromise, OpenStore } from './store.js';
 import { encodeValue } from './value.js';
 
-/** A claim that succeeded. */
-export interface Owned {
-  readonly token: string;
-  readonly id: string;
-  readonly attempt: number;
-  readonly steps: readonly Step[];
-  readonly reason: RunReason;
-  readonly sentAt: number;
+/** Tells how an attempt ended; called once. */
+type Land = (end: End) => void;
+
+/**
+ * Runs `fn` as the owner of its key, keeps the lease meanwhile, and settles or releases. Answers at once, without a promise
+ * of its own, when `fn` and the store do.
+ */
+export function startAttempt(tower: Tower, store: OpenStore, call: Call, claim: Mine, land: Land): void {
+  new Attempt(tower, store, call, claim, land).start();
 }
 
-/** How `fn` ended, or that its key was lost before it did. */
-type Ran =
-  | { ran: 'value'; value: unknown }
-  | { ran: 'error'; error: unknown }
-  | { ran: 'lost'; error: IdempotencyError };
-
-/** Runs `fn` as the owner of its key, keeps the lease meanwhile, and settles or releases. Never rejects. */
-export async function runAttempt(tower: Tower, store: OpenStore, call: Call, owned: Owned): Promise<End> {
-  const attempt = new Attempt(tower, store, call, owned);
-  const ran = await attempt.run();
-  switch (ran.ran) {
-    case 'value':
-      return attempt.finish(ran.value);
-    case 'error':
-      await attempt.release('failed', ran.error);
-      tower.counts.failures++;
-      return attempt.op.lost === ran.error ? { end: 'lost', error: ran.error } : { end: 'error', error: ran.error };
-    case 'lost':
-      return { end: 'lost', error: ran.error };
-  }
-}
+type Mine = Claim & { verdict: 'mine' };
 
 /** Runs `fn` without protection. */
 export async function runBypassed(tower: Tower, call: Call): Promise<End> {
   const key = readableKey(call.key);
   const id = tower.nextId();
-  const op = new RunOperation({ key, id, token: tower.nextToken(), attempt: 1, steps: [] }, { recordStep: undefined });
+  const op = new RunOperation(key, id, id, 1, [], undefined);
   tower.counts.runs++;
   tower.counts.bypassed++;
   tower.emit({ type: 'run.bypassed', key, id });
@@ -57,113 +37,141 @@ export async function runBypassed(tower: Tower, call: Call): Promise<End> {
   }
 }
 
-class Attempt {
+class Attempt implements LeaseHolder, OperationHost {
   readonly op: RunOperation;
+  readonly claimedAt: number;
   readonly #tower: Tower;
   readonly #store: OpenStore;
   readonly #call: Call;
-  readonly #owned: Owned;
+  readonly #land: Land;
   readonly #key: string;
-  readonly #startedAt: number;
+  #lostAs: IdempotencyError | undefined;
+  #landed = false;
 
-  constructor(tower: Tower, store: OpenStore, call: Call, owned: Owned) {
+  constructor(tower: Tower, store: OpenStore, call: Call, claim: Mine, land: Land) {
     this.#tower = tower;
     this.#store = store;
     this.#call = call;
-    this.#owned = owned;
+    this.#land = land;
     this.#key = readableKey(call.key);
-    this.#startedAt = tower.settings.clock.monotonic();
-    this.op = new RunOperation(
-      { key: this.#key, ...owned },
-      { recordStep: (name, value) => this.#recordStep(name, value) },
-    );
-    const { id, attempt, reason } = owned;
+    // Whole milliseconds, as the memory store counts: never later than the store's own beginning of the lease.
+    this.claimedAt = Math.floor(call.sent.atMs);
+    const { id, attempt, reason, steps } = claim;
+    this.op = new RunOperation(this.#key, id, call.token, attempt, steps, this);
     tower.counts.runs++;
     if (reason === 'takeover') tower.counts.takeovers++;
-    tower.emit({ type: 'run.started', key: this.#key, id, attempt, reason });
+    if (tower.listening) tower.emit({ type: 'run.started', key: this.#key, id, attempt, reason });
   }
 
-  async run(): Promise<Ran> {
+  start(): void {
     let result: unknown;
     try {
       result = this.#call.fn(this.op);
     } catch (error) {
-      return { ran: 'error', error };
+      void this.#failed(error);
+      return;
     }
-    if (!isThenable(result)) return { ran: 'value', value: result };
-    const ending = result.then(
-      (value): Ran => ({ ran: 'value', value }),
-      (error: unknown): Ran => ({ ran: 'error', error }),
-    );
-    let stop = (): void => undefined;
-    const lost = new Promise<Ran>((resolve) => {
-      stop = this.#keepLease((error) => resolve({ ran: 'lost', error }));
-    });
-    const ran = await Promise.race([ending, lost]);
-    stop();
-    if (ran.ran === 'lost') void ending.then((late) => this.#finishLate(late));
-    return ran;
-  }
-
-  #keepLease(onLost: (error: IdempotencyError) => void): () => void {
-    const { clock, leaseMs, maxRunMs } = this.#tower.settings;
-    let error: IdempotencyError | undefined;
-    const errorFor = (reason: LeaseLossReason): IdempotencyError => (error ??= leaseLost(this.#key, reason));
-    return keepLease({
-      clock,
-      leaseMs,
-      maxRunMs,
-      claimedAt: this.#owned.sentAt,
-      renew: () =>
-        this.#ask('renew', (deadline) =>
-          this.#store.renew(this.#call.key, this.#owned.token, leaseMs, this.#call.ttlMs, deadline),
-        ),
-      onEnding: (reason) => this.op.lose(errorFor(reason)),
-      onLost: (reason) => {
-        this.#reportLoss(reason);
-        onLost(errorFor(reason));
+    if (!isThenable(result)) return this.#finish(result);
+    this.#tower.leases.hold(this);
+    (result instanceof Promise ? result : Promise.resolve(result)).then(
+      (value: unknown) => {
+        if (this.#landed) return void this.#finishLate(value);
+        this.#tower.leases.drop(this);
+        this.#finish(value);
       },
-    });
+      (error: unknown) => {
+        if (this.#landed) return void this.release('failed', error);
+        this.#tower.leases.drop(this);
+        void this.#failed(error);
+      },
+    );
   }
 
-  /** Stores what `fn` gave. The caller gets it even when the store can't be reached; then the lease protects it for a while. */
-  async finish(value: unknown): Promise<End> {
-    const { attempt } = this.#owned;
-    let encoded: string | undefined;
+  renew(): MaybePromise<boolean> {
+    const { key, token, ttlMs } = this.#call;
+    const { leaseMs } = this.#tower.settings;
+    return this.#ask('renew', (deadline) => this.#store.renew(key, token, leaseMs, ttlMs, deadline));
+  }
+
+  onEnding(reason: LeaseLossReason): void {
+    this.#lostAs ??= leaseLost(this.#key, reason);
+    this.op.lose(this.#lostAs);
+  }
+
+  onLost(reason: LeaseLossReason): void {
+    this.#tower.leases.drop(this);
+    this.#reportLoss(reason);
+    this.#end({ end: 'lost', error: this.#lostAs });
+  }
+
+  #end(end: End): void {
+    this.#landed = true;
+    this.#land(end);
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    await this.release('failed', error);
+    this.#tower.counts.failures++;
+    this.#end(this.op.lost === error ? { end: 'lost', error } : { end: 'error', error });
+  }
+
+  /** Stores what `fn` gave. */
+  #finish(value: unknown): void {
+    let encoded: string;
     try {
-      if (this.#call.retain && !this.#call.retain(value)) {
-        await this.release('not-retained', undefined);
-        return { end: 'value', value, encoded: encodedOrNot(value), via: 'ran', attempt, ageMs: 0 };
-      }
+      if (this.#call.retain && !this.#call.retain(value)) return void this.#notRetained(value);
       encoded = encodeValue(value);
     } catch (error) {
-      await this.release('invalid-value', error);
-      this.#tower.counts.failures++;
-      return { end: 'error', error };
+      return void this.#invalid(error);
     }
-    const answer: End = { end: 'value', value, encoded, via: 'ran', attempt, ageMs: 0 };
-    let settled: boolean;
+    let settled: MaybePromise<boolean>;
     try {
-      const asked = this.#settle(encoded);
-      settled = isThenable(asked) ? await asked : asked;
+      settled = this.#settle(encoded);
     } catch (error) {
-      if (!(error instanceof IdempotencyError) || error.code !== 'IDEMPOTENCY_INVALID_VALUE') return answer;
-      await this.release('invalid-value', error);
-      return { end: 'error', error };
+      return this.#notSettled(error, value, encoded);
     }
-    if (settled) {
-      this.#tower.emit({ type: 'run.settled', key: this.#key, id: this.op.id, attempt, ms: this.#ms() });
-      return answer;
+    if (!isThenable(settled)) return this.#settled(settled, value, encoded);
+    settled.then(
+      (kept) => this.#settled(kept, value, encoded),
+      (error: unknown) => this.#notSettled(error, value, encoded),
+    );
+  }
+
+  #settled(kept: boolean, value: unknown, encoded: string): void {
+    if (kept) {
+      this.#reportSettled();
+      return this.#end(this.#answer(value, encoded));
     }
     const error = this.op.lost ?? leaseLost(this.#key, 'settle-refused');
     this.op.lose(error);
     this.#reportLoss('settle-refused');
-    return { end: 'lost', error };
+    this.#end({ end: 'lost', error });
+  }
+
+  /** The caller gets its value even when the store can't be reached; then the lease protects it for a while. */
+  #notSettled(error: unknown, value: unknown, encoded: string): void {
+    if (error instanceof IdempotencyError && error.code === 'IDEMPOTENCY_INVALID_VALUE')
+      return void this.#invalid(error);
+    this.#end(this.#answer(value, encoded));
+  }
+
+  async #notRetained(value: unknown): Promise<void> {
+    await this.release('not-retained', undefined);
+    this.#end(this.#answer(value, encodedOrNot(value)));
+  }
+
+  async #invalid(error: unknown): Promise<void> {
+    await this.release('invalid-value', error);
+    this.#tower.counts.failures++;
+    this.#end({ end: 'error', error });
+  }
+
+  #answer(value: unknown, encoded: string | undefined): End {
+    return { end: 'value', value, encoded, via: 'ran', attempt: this.op.attempt, ageMs: 0 };
   }
 
   async release(why: 'failed' | 'not-retained' | 'invalid-value', error: unknown): Promise<void> {
-    const { key, ttlMs } = this.#call;
-    const { id, token, attempt } = this.#owned;
+    const { key, token, ttlMs } = this.#call;
     try {
       const asked = this.#ask('release', (deadline) => this.#store.release(key, token, ttlMs, deadline));
       if (isThenable(asked)) await asked;
@@ -176,45 +184,38 @@ class Attempt {
         : error === undefined
           ? undefined
           : typeof error;
-    this.#tower.emit({
-      type: 'run.released',
-      key: this.#key,
-      id,
-      attempt,
-      ms: this.#ms(),
-      why,
-      error: kind === undefined ? undefined : String(kind),
-    });
+    const { id, attempt } = this.op;
+    const ms = this.#ms();
+    const told = kind === undefined ? undefined : String(kind);
+    this.#tower.emit({ type: 'run.released', key: this.#key, id, attempt, ms, why, error: told });
   }
 
   /** A run that ended after its key was lost: its result is kept, or its key freed, if nobody has taken the key over. */
-  async #finishLate(late: Ran): Promise<void> {
-    if (late.ran === 'error') return this.release('failed', late.error);
-    if (late.ran !== 'value') return;
-    if (this.#call.retain && !this.#call.retain(late.value)) return this.release('not-retained', undefined);
-    const encoded = encodedOrNot(late.value);
+  async #finishLate(value: unknown): Promise<void> {
+    if (this.#call.retain && !this.#call.retain(value)) return this.release('not-retained', undefined);
+    const encoded = encodedOrNot(value);
     if (encoded === undefined) return this.release('invalid-value', undefined);
     try {
-      if (!(await this.#settle(encoded))) return;
+      if (await this.#settle(encoded)) this.#reportSettled();
     } catch {
-      return; // told by #ask
+      // Told by #ask; the lease is over anyway.
     }
-    this.#tower.emit({
-      type: 'run.settled',
-      key: this.#key,
-      id: this.op.id,
-      attempt: this.op.attempt,
-      ms: this.#ms(),
-    });
+  }
+
+  #reportSettled(): void {
+    if (!this.#tower.listening) return;
+    const { id, attempt } = this.op;
+    this.#tower.emit({ type: 'run.settled', key: this.#key, id, attempt, ms: this.#ms() });
   }
 
   #settle(encoded: string): MaybePromise<boolean> {
-    const { key, ttlMs } = this.#call;
-    return this.#ask('settle', (deadline) => this.#store.settle(key, this.#owned.token, encoded, ttlMs, deadline));
+    const { key, token, ttlMs } = this.#call;
+    return this.#ask('settle', (deadline) => this.#store.settle(key, token, encoded, ttlMs, deadline));
   }
 
-  async #recordStep(name: string, value: string): Promise<boolean> {
-    return this.#ask('step', (deadline) => this.#store.step(this.#call.key, this.#owned.token, name, value, deadline));
+  async recordStep(name: string, value: string): Promise<boolean> {
+    const { key, token } = this.#call;
+    return this.#ask('step', (deadline) => this.#store.step(key, token, name, value, deadline));
   }
 
   #ask<T>(operation: string, call: (deadline: Deadline) => MaybePromise<T>): MaybePromise<T> {
@@ -234,12 +235,12 @@ class Attempt {
 
   #reportLoss(reason: LeaseLossReason): void {
     this.#tower.counts.lost++;
-    const { id, attempt } = this.#owned;
+    const { id, attempt } = this.op;
     this.#tower.emit({ type: 'run.lost', key: this.#key, id, attempt, ms: this.#ms(), reason });
   }
 
   #ms(): number {
-    return Math.round(this.#tower.settings.clock.monotonic() - this.#startedAt);
+    return Math.round(this.#tower.settings.clock.monotonic() - this.claimedAt);
   }
 }
 

@@ -1,17 +1,26 @@
 import { randomBytes } from 'node:crypto';
+import { channel } from 'node:diagnostics_channel';
 import { createEmitter } from '@holdfast/observe';
-import type { Call, Counts, End, Tower } from './call.js';
+import { startAttempt } from './attempt.js';
+import { Call, type Counts, type End, onlyValue, outcomeOf, type Tower, type Value } from './call.js';
 import { callStore, isThenable, storeFailure } from './deadline.js';
 import { IdempotencyError } from './errors.js';
 import type { IdempotencyEvent } from './events.js';
-import { Claimant, Flight, replay, type SentClaim, sendClaim, timeLeft } from './flight.js';
+import { Flight, replay, sendClaim, timeLeft } from './flight.js';
 import type { Idempotency, Outcome, Snapshot, Stats } from './idempotency.js';
 import { encodeKey, type Key, readableKey } from './key.js';
+import { Leases } from './lease.js';
 import type { Operation } from './operation.js';
-import { duration, type RunOptions, type Settings, wait } from './options.js';
+import type { RunOptions, Settings } from './options.js';
 import { busyError, closedError, reusedError } from './refusals.js';
-import type { Deadline, KeySnapshot, MaybePromise, OpenStore, Store } from './store.js';
+import { snapshotFor } from './snapshot.js';
+import type { Claim, Deadline, MaybePromise, OpenStore, Store } from './store.js';
 import { decodeValue } from './value.js';
+
+type Mine = Claim & { verdict: 'mine' };
+
+/** Where `createEmitter` publishes. */
+const published = channel('holdfast.idempotency');
 
 /** The one implementation of {@link Idempotency}. */
 export class Core implements Idempotency, Tower {
@@ -27,6 +36,7 @@ export class Core implements Idempotency, Tower {
     busy: 0,
     storeErrors: 0,
   };
+  readonly leases: Leases;
   readonly #store: Store;
   /** The newest flight of each key; a lane's older ones are reached through it. */
   readonly #flights = new Map<string, Flight>();
@@ -40,6 +50,7 @@ export class Core implements Idempotency, Tower {
 
   constructor(settings: Settings, store: Store) {
     this.settings = settings;
+    this.leases = new Leases(settings);
     this.#store = store;
     this.#publish = createEmitter('idempotency', settings.onEvent);
   }
@@ -49,59 +60,64 @@ export class Core implements Idempotency, Tower {
   }
 
   run<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<T> {
-    const outcome = this.#enter(key, fn as Call['fn'], options as RunOptions | undefined);
-    return isThenable(outcome) ? outcome.then(({ value }) => value as T) : Promise.resolve(outcome.value as T);
+    return this.#enter(key, fn, options as RunOptions | undefined, onlyValue) as Promise<T>;
   }
 
   execute<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<Outcome<T>> {
-    const outcome = this.#enter(key, fn as Call['fn'], options as RunOptions | undefined);
-    return (isThenable(outcome) ? outcome : Promise.resolve(outcome)) as Promise<Outcome<T>>;
+    return this.#enter(key, fn, options as RunOptions | undefined, outcomeOf) as Promise<Outcome<T>>;
   }
 
   /** At once when the store answers at once, which makes a replay from memory cost about a map lookup. */
-  #enter(key: Key, fn: Call['fn'], options: RunOptions | undefined): MaybePromise<Outcome<unknown>> {
+  #enter(key: Key, fn: Call['fn'], options: RunOptions | undefined, pick: (end: Value) => unknown): Promise<unknown> {
     try {
       const call = this.#callOf(key, fn, options);
-      if (this.#opened === undefined || this.#flights.has(call.key)) return this.#wait(call);
-      const sent = sendClaim(this, this.#opened, call, new Claimant(this, call));
-      if (!isThenable(sent.answer) && sent.answer.verdict === 'done')
-        return outcomeOf(replay(this, call, sent.answer, false));
-      return this.#wait(call, this.#launch(call, undefined, sent));
+      const store = this.#opened;
+      if (store === undefined || this.#flights.has(call.key)) return this.#wait(call).then(pick);
+      const answer = sendClaim(this, store, call);
+      if (!isThenable(answer)) {
+        if (answer.verdict === 'done') return Promise.resolve(pick(replay(this, call, answer, false)));
+        if (answer.verdict === 'mine') return this.#runNow(store, call, answer, pick);
+      }
+      return this.#wait(call, this.#launch(call, undefined, answer)).then(pick);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** A run whose claim was answered at once. Others who ask meanwhile join its flight. */
+  #runNow(store: OpenStore, call: Call, claim: Mine, pick: (end: Value) => unknown): Promise<unknown> {
+    const flight = new Flight(this, call, undefined);
+    this.#flights.set(call.key, flight);
+    return new Promise((resolve, reject) => {
+      startAttempt(this, store, call, claim, (end) => {
+        this.#forgetFlight(flight);
+        flight.land(end);
+        if (end.end === 'value') resolve(pick(end));
+        else reject(end.end === 'error' ? end.error : this.#told(call, end.error));
+      });
+    });
   }
 
   #callOf(key: Key, fn: Call['fn'], options: RunOptions | undefined): Call {
     if (this.#closed) throw closedError();
     if (typeof fn !== 'function')
       throw new IdempotencyError('IDEMPOTENCY_INVALID_OPTION', 'run and execute need a function to run');
-    const { text, lane, state } = encodeKey(key);
-    const { settings } = this;
-    const ttlMs = options?.ttlMs === undefined ? settings.ttlMs : duration('ttlMs', options.ttlMs);
-    return {
-      key: text,
-      state: lane ? state : (options?.fingerprint ?? ''),
-      lane,
-      fn,
-      retain: options?.retain,
-      signal: options?.signal,
-      ttlMs: lane ? Math.max(ttlMs, lane.windowMs, lane.late?.ms ?? 0) : ttlMs,
-      waitMs: options?.waitMs === undefined ? settings.waitMs : wait(options.waitMs),
-      arrivedAt: settings.clock.monotonic(),
-    };
+    return new Call(this, key, fn, options);
   }
 
-  #launch(call: Call, before: Flight | undefined, first?: SentClaim): Flight {
-    const flight = new Flight(this, call, before, first);
+  #launch(call: Call, before: Flight | undefined, sent?: MaybePromise<Claim>): Flight {
+    const flight = new Flight(this, call, before);
     this.#flights.set(call.key, flight);
-    void flight.cleared.then(() => {
-      if (this.#flights.get(call.key) === flight) this.#flights.delete(call.key);
-    });
+    void flight.fly(sent);
+    void flight.cleared.then(() => this.#forgetFlight(flight));
     return flight;
   }
 
-  async #wait(call: Call, launched?: Flight): Promise<Outcome<unknown>> {
+  #forgetFlight(flight: Flight): void {
+    if (this.#flights.get(flight.call.key) === flight) this.#flights.delete(flight.call.key);
+  }
+
+  async #wait(call: Call, launched?: Flight): Promise<Value> {
     let own = launched;
     for (;;) {
       const present = own ?? this.#flights.get(call.key);
@@ -113,7 +129,7 @@ export class Core implements Idempotency, Tower {
       own = undefined;
       switch (end.end) {
         case 'value':
-          return joins ? this.#joined(call, end) : outcomeOf(end);
+          return joins ? this.#joined(call, end) : end;
         case 'error':
           throw end.error;
         case 'lost':
@@ -148,16 +164,16 @@ export class Core implements Idempotency, Tower {
     });
   }
 
-  #joined(call: Call, end: End & { end: 'value' }): Outcome<unknown> {
+  #joined(call: Call, end: Value): Value {
     const value = end.encoded === undefined ? end.value : decodeValue(end.encoded);
     if (end.via === 'replayed') {
       this.counts.hits++;
-      return { ...outcomeOf(end), value };
+      return { ...end, value };
     }
     this.counts.joins++;
     const waitedMs = Math.round(this.settings.clock.monotonic() - call.arrivedAt);
     this.emit({ type: 'call.joined', key: readableKey(call.key), waitedMs });
-    return { value, via: 'joined', attempt: end.attempt, ageMs: end.ageMs };
+    return { ...end, value, via: 'joined' };
   }
 
   #told(call: Call, error: unknown): unknown {
@@ -176,16 +192,16 @@ export class Core implements Idempotency, Tower {
     return this.#leaving.signal;
   }
 
+  get listening(): boolean {
+    return this.settings.onEvent !== undefined || published.hasSubscribers;
+  }
+
   emit(event: IdempotencyEvent): void {
     this.#publish(event);
   }
 
   random(): number {
     return this.settings.random();
-  }
-
-  nextToken(): string {
-    return `${this.#prefix}.${(++this.#sequence).toString(36)}`;
   }
 
   nextId(): string {
@@ -227,7 +243,7 @@ export class Core implements Idempotency, Tower {
   async peek(key: Key): Promise<Snapshot | undefined> {
     const { text, lane } = encodeKey(key);
     const found = await this.#ask('peek', (store, deadline) => store.peek(text, deadline));
-    return found && snapshot(found, lane !== undefined);
+    return found && snapshotFor(found, lane !== undefined);
   }
 
   async forget(key: Key): Promise<boolean> {
@@ -276,24 +292,7 @@ export class Core implements Idempotency, Tower {
   }
 }
 
-function outcomeOf({ value, via, attempt, ageMs }: End & { end: 'value' }): Outcome<unknown> {
-  return { value, via, attempt, ageMs };
-}
-
 /** Two fingerprints that contradict each other; a call without one matches any. */
 function clashes(running: string, asked: string): boolean {
   return running !== asked && running !== '' && asked !== '';
-}
-
-function snapshot(found: KeySnapshot, lane: boolean): Snapshot {
-  const { run, last, now } = found;
-  return {
-    status: run ? (now < run.until ? 'running' : 'interrupted') : 'settled',
-    attempt: run?.attempt ?? last?.attempt ?? 0,
-    id: run?.id,
-    steps: run?.steps.map((step) => step[0]) ?? [],
-    value: last && decodeValue(last.value),
-    state: lane ? (run?.state ?? last?.state) : undefined,
-    expiresInMs: found.expiresAt - now,
-  };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/clock';
+import type { ClaimRequest } from './decide.js';
 import { IdempotencyError } from './errors.js';
-import type { Deadline, MaybePromise } from './store.js';
+import type { Claim, Deadline, MaybePromise, OpenStore } from './store.js';
 
 /** A store that did not answer in time. It may have done what it was asked. */
 function timedOut(operation: string, ms: number): IdempotencyError {
@@ -47,8 +48,34 @@ export function callStore<T>(
   } catch (error) {
     throw storeFailure(operation, error);
   }
-  if (!isThenable(answer)) return answer;
-  const pending = answer;
+  return isThenable(answer) ? bounded(operation, ms, clock, deadline, answer) : answer;
+}
+
+/** Sends a claim by the same rules; written out, because a replay from memory consists of little else. */
+export function claimWithin(
+  ms: number,
+  clock: Clock,
+  store: OpenStore,
+  key: string,
+  request: ClaimRequest,
+): MaybePromise<Claim> {
+  const deadline = new LazyDeadline();
+  let answer: MaybePromise<Claim>;
+  try {
+    answer = store.claim(key, request, deadline);
+  } catch (error) {
+    throw storeFailure('claim', error);
+  }
+  return isThenable(answer) ? bounded('claim', ms, clock, deadline, answer) : answer;
+}
+
+function bounded<T>(
+  operation: string,
+  ms: number,
+  clock: Clock,
+  deadline: LazyDeadline,
+  pending: Promise<T>,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const cancel = clock.schedule(ms, () => {
       const error = timedOut(operation, ms);

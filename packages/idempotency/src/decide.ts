@@ -1,3 +1,4 @@
+import type { Clock } from '@holdfast/clock';
 import type { LaneTerms } from './key.js';
 import type { EncodedValue } from './value.js';
 
@@ -51,6 +52,8 @@ export interface ClaimRequest {
   readonly leaseMs: number;
   /** How long an unfinished run keeps its id and steps after its lease. */
   readonly keepMs: number;
+  /** When it was sent, for a store on the same clock, which then need not look again. */
+  readonly sent?: { readonly clock: Clock; readonly atMs: number } | undefined;
 }
 
 /** Why a claimant became the owner. */
@@ -112,6 +115,8 @@ function absorb(record: KeyRecord, last: Delivered, request: ClaimRequest, now: 
   return delivered && { verdict: 'done', delivered, reason: 'stale-sender' };
 }
 
+const NO_STEPS: readonly Step[] = [];
+
 function take(record: KeyRecord | undefined, request: ClaimRequest, now: number): Decision {
   const { lane } = request;
   const before = record?.run;
@@ -123,7 +128,7 @@ function take(record: KeyRecord | undefined, request: ClaimRequest, now: number)
     attempt: resumed ? resumed.attempt + 1 : 1,
     claimedAt: now,
     until: now + request.leaseMs,
-    steps: resumed ? resumed.steps : [],
+    steps: resumed ? resumed.steps : NO_STEPS,
     lane: lane && { sender: lane.late?.sender, repeat: lane.repeat !== undefined },
   };
   const expiresAt = Math.max(record?.expiresAt ?? 0, now + request.leaseMs + request.keepMs);

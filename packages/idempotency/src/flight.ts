@@ -1,8 +1,7 @@
 import { sleep } from '@holdfast/backoff';
-import { runAttempt, runBypassed } from './attempt.js';
+import { runBypassed, startAttempt } from './attempt.js';
 import type { Call, End, Tower } from './call.js';
-import { callStore, isThenable } from './deadline.js';
-import type { ClaimRequest } from './decide.js';
+import { callStore, claimWithin, isThenable } from './deadline.js';
 import { readableKey } from './key.js';
 import { busyError, reusedError } from './refusals.js';
 import type { Claim, MaybePromise, OpenStore } from './store.js';
@@ -12,48 +11,10 @@ import { decodeValue } from './value.js';
 const POLL_MIN_MS = 20;
 const POLL_MAX_MS = 500;
 
-/** One claim as it is sent; token and id are made only when the store needs them, a replay needs neither. */
-export class Claimant implements ClaimRequest {
-  readonly state: string;
-  readonly lane: ClaimRequest['lane'];
-  readonly leaseMs: number;
-  readonly keepMs: number;
-  readonly #tower: Tower;
-  #token: string | undefined;
-  #id: string | undefined;
-
-  constructor(tower: Tower, call: Call) {
-    this.#tower = tower;
-    this.state = call.state;
-    this.lane = call.lane;
-    this.leaseMs = tower.settings.leaseMs;
-    this.keepMs = call.ttlMs;
-  }
-
-  get token(): string {
-    this.#token ??= this.#tower.nextToken();
-    return this.#token;
-  }
-
-  get id(): string {
-    this.#id ??= this.#tower.nextId();
-    return this.#id;
-  }
-}
-
-/** A claim on its way. `sentAt` is taken before it is sent: the store's lease can't have begun earlier. */
-export interface SentClaim {
-  readonly claimant: Claimant;
-  readonly sentAt: number;
-  readonly answer: MaybePromise<Claim>;
-}
-
-/** Sends a claim. */
-export function sendClaim(tower: Tower, store: OpenStore, call: Call, claimant: Claimant): SentClaim {
+/** Sends a call's claim. */
+export function sendClaim(tower: Tower, store: OpenStore, call: Call): MaybePromise<Claim> {
   const { storeTimeoutMs, clock } = tower.settings;
-  const sentAt = clock.monotonic();
-  const answer = callStore('claim', storeTimeoutMs, clock, (deadline) => store.claim(call.key, claimant, deadline));
-  return { claimant, sentAt, answer };
+  return claimWithin(storeTimeoutMs, clock, store, call.key, call);
 }
 
 /** What a finished run's answer is to the call that asks now. */
@@ -66,7 +27,7 @@ export function replay(
   const { value, attempt, ageMs, reason } = claim;
   tower.counts.hits++;
   const key = readableKey(call.key);
-  tower.emit({ type: 'call.replayed', key, reason, ageMs, attempt });
+  if (tower.listening) tower.emit({ type: 'call.replayed', key, reason, ageMs, attempt });
   const retryMs = call.lane?.retryMs;
   if (reason === 'same-state' && retryMs !== undefined && ageMs > retryMs)
     tower.emit({ type: 'call.absorbed_late', key, ageMs, retryMs });
@@ -86,44 +47,69 @@ export function replay(
  */
 export class Flight {
   readonly call: Call;
-  /** Never rejects. */
-  readonly ended: Promise<End>;
-  /** Resolves when this flight and all before it in its lane have ended. */
-  readonly cleared: Promise<unknown>;
   readonly #tower: Tower;
+  readonly #before: Flight | undefined;
+  #end: End | undefined;
+  #ended: Promise<End> | undefined;
+  #resolve: ((end: End) => void) | undefined;
 
-  constructor(tower: Tower, call: Call, before: Flight | undefined, first?: SentClaim) {
+  constructor(tower: Tower, call: Call, before: Flight | undefined) {
     this.#tower = tower;
     this.call = call;
-    this.ended = this.#fly(before, first).catch((error: unknown): End => ({ end: 'error', error }));
-    this.cleared = before ? before.cleared.then(() => this.ended) : this.ended;
+    this.#before = before;
   }
 
-  async #fly(before: Flight | undefined, first: SentClaim | undefined): Promise<End> {
-    if (before) {
-      const left = await this.#waitFor(before.cleared);
+  /** Never rejects. Made when somebody waits: most flights have one passenger. */
+  get ended(): Promise<End> {
+    this.#ended ??= new Promise((resolve) => {
+      if (this.#end) resolve(this.#end);
+      else this.#resolve = resolve;
+    });
+    return this.#ended;
+  }
+
+  /** Resolves when this flight and all before it in its lane have ended. */
+  get cleared(): Promise<unknown> {
+    const { ended } = this;
+    return this.#before ? this.#before.cleared.then(() => ended) : ended;
+  }
+
+  land(end: End): void {
+    this.#end = end;
+    this.#resolve?.(end);
+  }
+
+  /** Claims, waits while another instance has the key, runs or replays; `answer` is that of a claim already sent. */
+  async fly(sent?: MaybePromise<Claim>): Promise<void> {
+    this.land(await this.#fly(sent).catch((error: unknown): End => ({ end: 'error', error })));
+  }
+
+  async #fly(sent: MaybePromise<Claim> | undefined): Promise<End> {
+    if (this.#before) {
+      const left = await this.#waitFor(this.#before.cleared);
       if (left) return left;
     }
     const tower = this.#tower;
     const { call } = this;
-    const claimant = first?.claimant ?? new Claimant(tower, call);
     let waited = false;
     for (let look = 0; ; look++) {
       let store: OpenStore | undefined;
       let claim: Claim;
-      let sentAt: number;
       try {
         const opened = openStore(tower);
         store = isThenable(opened) ? await opened : opened;
-        const sent = look === 0 && first ? first : sendClaim(tower, store, call, claimant);
-        sentAt = sent.sentAt;
-        claim = isThenable(sent.answer) ? await sent.answer : sent.answer;
+        let answer = look === 0 ? sent : undefined;
+        if (answer === undefined) {
+          call.sent.atMs = tower.settings.clock.monotonic();
+          answer = sendClaim(tower, store, call);
+        }
+        claim = isThenable(answer) ? await answer : answer;
       } catch (error) {
-        return this.#withoutStore(store, claimant, error);
+        return this.#withoutStore(store, error);
       }
       switch (claim.verdict) {
         case 'mine':
-          return runAttempt(tower, store, call, { token: claimant.token, sentAt, ...claim });
+          return flown(tower, store, call, claim);
         case 'done':
           return replay(tower, call, claim, waited);
         case 'reused':
@@ -165,19 +151,25 @@ export class Flight {
   }
 
   /** The store could not be asked. Its answer may have been lost, so what it may have claimed is given back. */
-  #withoutStore(store: OpenStore | undefined, claimant: Claimant, error: unknown): Promise<End> | End {
+  #withoutStore(store: OpenStore | undefined, error: unknown): Promise<End> | End {
     const tower = this.#tower;
     const { call } = this;
     tower.storeFailed(store ? 'claim' : 'open', error);
-    if (store) void giveBack(tower, store, call, claimant.token);
+    if (store) void giveBack(tower, store, call);
     return tower.settings.onStoreError === 'run' ? runBypassed(tower, call) : { end: 'error', error };
   }
 }
 
+function flown(tower: Tower, store: OpenStore, call: Call, claim: Claim & { verdict: 'mine' }): Promise<End> {
+  return new Promise((land) => startAttempt(tower, store, call, claim, land));
+}
+
 /** The open store. A call does not wait for one that opens slowly any longer than for one that answers slowly. */
 function openStore(tower: Tower): MaybePromise<OpenStore> {
+  const opened = tower.store();
+  if (!isThenable(opened)) return opened;
   const { storeTimeoutMs, clock } = tower.settings;
-  return callStore('open', storeTimeoutMs, clock, () => tower.store());
+  return callStore('open', storeTimeoutMs, clock, () => opened);
 }
 
 /** How long a call still waits, milliseconds. */
@@ -185,11 +177,11 @@ export function timeLeft(tower: Tower, call: Call): number {
   return call.waitMs === false ? 0 : call.arrivedAt + call.waitMs - tower.settings.clock.monotonic();
 }
 
-async function giveBack(tower: Tower, store: OpenStore, call: Call, token: string): Promise<void> {
+async function giveBack(tower: Tower, store: OpenStore, call: Call): Promise<void> {
   try {
     const { storeTimeoutMs, clock } = tower.settings;
     await callStore('release', storeTimeoutMs, clock, (deadline) =>
-      store.release(call.key, token, call.ttlMs, deadline),
+      store.release(call.key, call.token, call.ttlMs, deadline),
     );
   } catch {
     // Best effort: the lease ends by itself, and the failure that led here has been told.

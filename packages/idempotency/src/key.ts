@@ -1,4 +1,5 @@
 import { IdempotencyError, show } from './errors.js';
+import { isWellFormed } from './value.js';
 
 /** What names one piece of work: a string, a list of parts (never joined by a character that a part could hold), or a lane. */
 export type Key = string | readonly (string | number)[] | LaneKey;
@@ -36,8 +37,6 @@ export interface EncodedKey {
 /** MongoDB's `_id` has no limit of its own; this is for people who read keys, and against keys made of whole bodies. */
 const MAX_KEY_LENGTH = 8_192;
 
-/** Lone surrogates all become the same U+FFFD in UTF-8: two keys would be one. */
-const LONE_SURROGATE = /\p{Cs}/u;
 const RESERVED = '\u0000';
 
 /**
@@ -98,7 +97,8 @@ function checkMs(name: string, value: unknown): void {
 }
 
 function checkText(text: string): string {
-  if (LONE_SURROGATE.test(text)) invalid('must not hold half of a surrogate pair', text);
+  // Lone surrogates all become the same U+FFFD in UTF-8: two keys would be one.
+  if (!isWellFormed(text)) invalid('must not hold half of a surrogate pair', text);
   return text;
 }
 

@@ -2,12 +2,16 @@ import type { Clock } from '@holdfast/clock';
 import type { LeaseLossReason } from './errors.js';
 import type { MaybePromise } from './store.js';
 
-/** What keeping a lease needs. Times on the monotonic clock. */
-export interface LeaseTerms {
+/** How long leases and runs last, on which clock. */
+export interface LeaseTimes {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly maxRunMs: number;
-  /** When the claim was sent: the store's lease can't have begun earlier. */
+}
+
+/** Who holds a lease. */
+export interface LeaseHolder {
+  /** When the claim was sent, monotonic: the store's lease can't have begun earlier. */
   readonly claimedAt: number;
   renew(): MaybePromise<boolean>;
   /** The run should stop; its lease is not renewed any more. Called at most once, before or with `onLost`. */
@@ -17,11 +21,55 @@ export interface LeaseTerms {
 }
 
 /**
- * Renews a lease at a third of its length until stopped, after a failure each tenth. Gives up when a renewal is refused, when no renewal succeeded
- * before the lease's end as its owner counts it, or at the lease's end after `maxRunMs`.
+ * The leases of one instance. Most runs end long before their first renewal, so a lease gets a timer of its own only when
+ * it is a sixth of its length old; until then one timer looks after all.
  */
-export function keepLease(terms: LeaseTerms): () => void {
-  const { clock, leaseMs, maxRunMs, claimedAt } = terms;
+export class Leases {
+  readonly #times: LeaseTimes;
+  /** In the order in which they were taken. */
+  readonly #young = new Set<LeaseHolder>();
+  readonly #kept = new Map<LeaseHolder, () => void>();
+  #armed = false;
+
+  constructor(times: LeaseTimes) {
+    this.#times = times;
+  }
+
+  hold(holder: LeaseHolder): void {
+    this.#young.add(holder);
+    if (!this.#armed) this.#arm();
+  }
+
+  /** Stops renewing it; nothing is called any more. */
+  drop(holder: LeaseHolder): void {
+    if (this.#young.delete(holder)) return;
+    this.#kept.get(holder)?.();
+    this.#kept.delete(holder);
+  }
+
+  #arm(): void {
+    this.#armed = true;
+    this.#times.clock.schedule(this.#times.leaseMs / 6, () => this.#look());
+  }
+
+  #look(): void {
+    const now = this.#times.clock.monotonic();
+    for (const holder of this.#young) {
+      if (now - holder.claimedAt < this.#times.leaseMs / 6) break;
+      this.#young.delete(holder);
+      this.#kept.set(holder, keepLease(this.#times, holder));
+    }
+    this.#armed = false;
+    if (this.#young.size > 0) this.#arm();
+  }
+}
+
+/**
+ * Renews a lease at a third of its length until stopped, after a failure each tenth. Gives up when a renewal is refused,
+ * when no renewal succeeded before the lease's end as its owner counts it, or at the lease's end after `maxRunMs`.
+ */
+function keepLease({ clock, leaseMs, maxRunMs }: LeaseTimes, holder: LeaseHolder): () => void {
+  const { claimedAt } = holder;
   let until = claimedAt + leaseMs;
   let ending: LeaseLossReason | undefined;
   let stopped = false;
@@ -30,8 +78,8 @@ export function keepLease(terms: LeaseTerms): () => void {
   const lose = (reason: LeaseLossReason): void => {
     stopped = true;
     cancel();
-    terms.onEnding(reason);
-    terms.onLost(reason);
+    holder.onEnding(reason);
+    holder.onLost(reason);
   };
   const arm = (waitMs = leaseMs / 3): void => {
     const now = clock.monotonic();
@@ -44,7 +92,7 @@ export function keepLease(terms: LeaseTerms): () => void {
     if (now >= until) return lose(ending ?? 'lease-ended');
     if (!ending && now >= claimedAt + maxRunMs) {
       ending = 'ran-too-long';
-      terms.onEnding(ending);
+      holder.onEnding(ending);
     }
     if (stopped) return;
     arm();
@@ -53,7 +101,7 @@ export function keepLease(terms: LeaseTerms): () => void {
   const renew = async (sentAt: number): Promise<void> => {
     let kept: boolean;
     try {
-      kept = await terms.renew();
+      kept = await holder.renew();
     } catch {
       // The store's failure is evented by the caller; `until` bounds the tries.
       if (stopped || ending) return;
@@ -65,7 +113,7 @@ export function keepLease(terms: LeaseTerms): () => void {
     if (!kept) lose('renewal-refused');
     else until = Math.max(until, sentAt + leaseMs);
   };
-  arm();
+  arm(claimedAt + leaseMs / 3 - clock.monotonic());
   return () => {
     stopped = true;
     cancel();

@@ -60,7 +60,8 @@ class MemoryPart implements OpenStore {
   }
 
   claim(key: string, request: Parameters<OpenStore['claim']>[1]): Claim {
-    const now = timeOf(this.#clock);
+    const { sent } = request;
+    const now = sent?.clock === this.#clock ? Math.floor(sent.atMs) : timeOf(this.#clock);
     const decision = decideClaim(this.#table.get(key), request, now);
     switch (decision.verdict) {
       case 'mine': {

@@ -28,8 +28,8 @@ export interface Operation {
 
 /** What an operation needs from the run that it belongs to. */
 export interface OperationHost {
-  /** Resolves with whether the token still owned the key. Absent when the run is not recorded anywhere. */
-  readonly recordStep: ((name: string, value: string) => Promise<boolean>) | undefined;
+  /** Resolves with whether the token still owned the key. */
+  recordStep(name: string, value: string): Promise<boolean>;
 }
 
 /** The operation of one attempt. */
@@ -38,21 +38,26 @@ export class RunOperation implements Operation {
   readonly id: string;
   readonly token: string;
   readonly attempt: number;
-  readonly #host: OperationHost;
+  /** Absent when the run is not recorded anywhere. */
+  readonly #host: OperationHost | undefined;
   readonly #remembered: readonly Step[];
   #steps: Map<string, Promise<unknown>> | undefined;
   #controller: AbortController | undefined;
   #lost: IdempotencyError | undefined;
 
   constructor(
-    facts: { key: string; id: string; token: string; attempt: number; steps: readonly Step[] },
-    host: OperationHost,
+    key: string,
+    id: string,
+    token: string,
+    attempt: number,
+    steps: readonly Step[],
+    host: OperationHost | undefined,
   ) {
-    this.key = facts.key;
-    this.id = facts.id;
-    this.token = facts.token;
-    this.attempt = facts.attempt;
-    this.#remembered = facts.steps;
+    this.key = key;
+    this.id = id;
+    this.token = token;
+    this.attempt = attempt;
+    this.#remembered = steps;
     this.#host = host;
   }
 
@@ -91,12 +96,11 @@ export class RunOperation implements Operation {
     if (known) return decodeValue(known[1]) as T;
     if (this.#lost) throw this.#lost;
     const value = await fn();
-    const { recordStep } = this.#host;
-    if (!recordStep) return value;
+    if (!this.#host) return value;
     const encoded = encodeValue(value);
     let recorded: boolean;
     try {
-      recorded = await recordStep(name, encoded);
+      recorded = await this.#host.recordStep(name, encoded);
     } catch (cause) {
       throw new IdempotencyError(
         'IDEMPOTENCY_STEP_AMBIGUOUS',

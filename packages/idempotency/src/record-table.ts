@@ -122,7 +122,8 @@ export class RecordTable {
 function sizeOf(key: string, record: KeyRecord): number {
   let size = ENTRY_BYTES + key.length;
   if (record.last) size += record.last.value.length;
-  for (const delivered of record.older ?? []) size += ENTRY_BYTES / 2 + delivered.state.length + delivered.value.length;
-  for (const step of record.run?.steps ?? []) size += step[0].length + step[1].length;
+  if (record.older)
+    for (const delivered of record.older) size += ENTRY_BYTES / 2 + delivered.state.length + delivered.value.length;
+  if (record.run) for (const step of record.run.steps) size += step[0].length + step[1].length;
   return size;
 }

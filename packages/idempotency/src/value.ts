@@ -11,7 +11,6 @@ type Special = readonly [place: Place, what: 'u' | 'z'];
 
 /** Deeper values are refused: MongoDB stops at about 180 levels, and nobody means them. */
 const MAX_DEPTH = 100;
-const LONE_SURROGATE = /\p{Cs}/u;
 
 /**
  * Encodes what a run gave, so that decoding gives an equal, separate value.
@@ -20,7 +19,7 @@ const LONE_SURROGATE = /\p{Cs}/u;
  * function, symbol, NaN, Infinity, Date, Map, class instance, hole or cycle.
  */
 export function encodeValue(value: unknown): EncodedValue {
-  if (typeof value === 'string') return LONE_SURROGATE.test(value) ? `j${JSON.stringify(value)}` : `s${value}`;
+  if (typeof value === 'string') return isWellFormed(value) ? `s${value}` : `j${JSON.stringify(value)}`;
   if (value === undefined) return 'u';
   const specials: Special[] = [];
   inspect(value, [], specials);
@@ -43,6 +42,11 @@ export function decodeValue(encoded: EncodedValue): unknown {
         operation: 'decode',
       });
   }
+}
+
+/** Whether text has no half of a surrogate pair. In every Node that this package runs on, and not yet in the types. */
+export function isWellFormed(text: string): boolean {
+  return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }
 
 function restore(encoded: EncodedValue): unknown {
