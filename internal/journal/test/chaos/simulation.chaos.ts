@@ -22,7 +22,9 @@ export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosRe
   const total: Batch = { schedules: 0, operations: 0, crashes: 0, acknowledged: 0, violations: [] };
   let next = 0;
   let told = 0;
-  log(`schedules ${SCHEDULES}, seeds from ${seed}`);
+  log(
+    `${SCHEDULES} schedules when the time allows, seeds from ${seed}; CHAOS_SEED=<seed> begins with the schedule of that seed`,
+  );
   const work = async (): Promise<void> => {
     await using proc = runNode(new URL('../fixtures/simulate.ts', import.meta.url), { ipc: true });
     while (next < SCHEDULES && performance.now() < until - 2_000) {
