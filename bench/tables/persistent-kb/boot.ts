@@ -26,17 +26,15 @@ export const table: Table = {
     for (const count of quick ? [2_000, 10_000] : [10_000, 100_000]) {
       const home = join(dir, String(count));
       await mkdir(home);
-      const used = peers.filter(({ slow }) => !slow);
+      const used = peers;
       for (const peer of used) {
         const opened = await peer.open(home);
-        let batch: Promise<unknown>[] = [];
+        const batch: Entry[] = [];
         for (const entry of entries(count)) {
-          batch.push(opened.put(entry));
-          if (batch.length < 1_000) continue;
-          await Promise.all(batch);
-          batch = [];
+          batch.push(entry);
+          if (batch.length === 2_000) await opened.fill(batch.splice(0));
         }
-        await Promise.all(batch);
+        if (batch.length > 0) await opened.fill(batch);
         await opened.close();
       }
       log(`${count} entries written by each`);
@@ -103,9 +101,7 @@ export const table: Table = {
     return {
       rows,
       targets,
-      notes: [
-        'lowdb is left out: writing 100,000 entries through it takes hours. Opening includes taking the lock and one new segment with its fsyncs.',
-      ],
+      notes: ['Opening includes taking the lock and one new segment with its fsyncs.'],
     };
   },
 };

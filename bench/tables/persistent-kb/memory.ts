@@ -10,7 +10,7 @@ const CASES: readonly { who: string; label: string; kind: 'ours' | 'peer' | 'flo
   { who: 'map', label: 'a Map of the entries', kind: 'floor' },
   { who: 'minisearch', label: 'minisearch alone, without the entries', kind: 'peer' },
   ...peers
-    .filter(({ kind, slow }) => kind === 'peer' && !slow)
+    .filter(({ kind }) => kind === 'peer')
     .map(({ who }) => ({
       who,
       label: /level|lmdb|sqlite/.test(who) ? `${who}, loaded into a Map` : who,

@@ -1,4 +1,4 @@
-import { fileStore, openKb } from '@holdfast/persistent-kb';
+import { type Entry, fileStore, openKb } from '@holdfast/persistent-kb';
 import MiniSearch from 'minisearch';
 import { entries } from '../peers/entries.ts';
 import { peers } from '../peers/peers.ts';
@@ -16,14 +16,13 @@ const settle = async (): Promise<number> => {
 
 if (who === 'fill') {
   for (const peer of peers) {
-    if (peer.slow) continue;
     const opened = await peer.open(dir);
-    const batch: Promise<unknown>[] = [];
+    const batch: Entry[] = [];
     for (const entry of entries(Number(count))) {
-      batch.push(opened.put(entry));
-      if (batch.length === 1_000) await Promise.all(batch.splice(0));
+      batch.push(entry);
+      if (batch.length === 2_000) await opened.fill(batch.splice(0));
     }
-    await Promise.all(batch);
+    if (batch.length > 0) await opened.fill(batch);
     await opened.close();
   }
   process.send?.({ done: true });
