@@ -1,9 +1,9 @@
 import { type Clock, systemClock } from '@holdfast/clock';
 import { eventually, needs, startMongod, type TcpProxy, tcpProxy } from '@holdfast/testkit';
-import { MongoClient } from 'mongodb';
+import { MongoClient, Timestamp } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { type KbEvent, openKb } from '../../src/index.js';
-import type { KbDocument } from '../../src/mongo-document.js';
+import { type KbDocument, toDocument } from '../../src/mongo-document.js';
 import { mongoStore } from '../../src/mongodb.js';
 
 const SMALL_OPLOG = ['--oplogSize', '1', '--syncdelay', '1'];
@@ -146,14 +146,14 @@ describe.skipIf(!needs('mongod'))('following MongoDB', () => {
     ]);
     await eventually(() => kb.stats().entries === 80 && kb.query({ text: 'two' }).total === 50);
 
-    const admin = client.db('admin');
-    await admin.command({ fsync: 1, lock: true });
-    const held = writer.put({ id: 'held', title: 'stamped before the lock, visible after it' });
-    await new Promise((resolve) => setTimeout(resolve, 5_000)); // the pause itself is what is tested
-    await admin.command({ fsyncUnlock: 1 });
-    await held;
-    await writer.put({ id: 'next', title: 'stamped later' });
-    await eventually(() => kb.get('next') !== undefined && kb.get('held') !== undefined);
+    // A writer that was held for 5 s between stamp and commit: its row appears below stamps that were polled long ago.
+    const collection = client.db().collection<KbDocument>('knowledge_base');
+    const { ts } = (await collection.findOne({}, { sort: { ts: -1 } }))!;
+    await eventually(() => kb.query({ text: 'two' }).total === 50);
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // a poll with nothing new: it has moved past that stamp
+    const held = { id: 'held', rev: 1, op: 'held', at: 1, entry: { id: 'held', title: 'held' } };
+    await collection.insertOne({ ...toDocument(held), ts: new Timestamp({ t: ts.getHighBits() - 5, i: 1 }) });
+    await eventually(() => kb.get('held') !== undefined);
     expect(await kb.verify()).toMatchObject({ ok: true, faults: [] });
     await client.close();
   });

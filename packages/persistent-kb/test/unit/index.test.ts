@@ -63,6 +63,8 @@ describe('indexes', () => {
     }
     const tags = new Set([...model.values()].flatMap((entry) => entry.tags ?? []));
     expect(kb.stats()).toMatchObject({ entries: model.size, tags: tags.size });
+    await Promise.all([...model.keys()].map((id) => kb.delete(id)));
+    expect(kb.stats()).toMatchObject({ entries: 0, tags: 0 });
     await kb.close();
   });
 
