@@ -96,8 +96,17 @@ function initial(world: World): Snapshot {
   return { disk, phases, now: STALE_MS, acked: '' };
 }
 
+const contests = new Map<number, Contest>();
+
+/** One object each, so that a state's key says who instead of repeating the rules. */
 function contest(i: number): Contest {
-  return { lock: LOCK, me: `o-${i}`, takeover: 'dead-or-stale', staleMs: STALE_MS };
+  let known = contests.get(i);
+  if (!known) {
+    known = { lock: LOCK, me: `o-${i}`, takeover: 'dead-or-stale', staleMs: STALE_MS };
+    Object.defineProperty(known, 'toJSON', { value: () => i });
+    contests.set(i, known);
+  }
+  return known;
 }
 
 function* successors(world: World, from: Snapshot): Generator<Snapshot> {
@@ -255,8 +264,6 @@ function replaced<T>(list: readonly T[], index: number, value: T): T[] {
 
 function keyOf(snapshot: Snapshot): string {
   const disk = [...snapshot.disk].map(([path, n]) => `${path}:${n.marked ? 1 : 0}:${n.time}:${n.data}`).sort();
-  const phases = snapshot.phases.map((phase) =>
-    JSON.stringify(phase, (key, value) => (key === 'contest' ? undefined : (value as unknown))),
-  );
+  const phases = snapshot.phases.map((phase) => JSON.stringify(phase));
   return `${disk.join('|')}#${phases.join('#')}#${snapshot.now}#${snapshot.acked}`;
 }
