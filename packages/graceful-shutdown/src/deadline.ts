@@ -3,7 +3,16 @@ import { type Clock, systemClock } from '@holdfast/clock';
 import { createEmitter } from '@holdfast/observe';
 import { LifecycleError } from './errors.js';
 import type { DeadlineEvent, LifecycleEvent } from './events.js';
-import { answerInPlace, type Guarded, guardOf, guardResponse, pathOf, type UnguardedMethods } from './late-answer.js';
+import {
+  answerInPlace,
+  type Guarded,
+  type GuardPlace,
+  givePlace,
+  guardResponse,
+  pathOf,
+  placeOf,
+  type UnguardedMethods,
+} from './late-answer.js';
 import { lingerAfterAnswer } from './lingering-close.js';
 import { callback, DEFAULTS, duration, refuse } from './options.js';
 import { createWaitingLine, type Waiting, type WaitingLine } from './waiting-line.js';
@@ -107,14 +116,10 @@ class Armed implements Waiting, Guarded {
   }
 }
 
-/** A registered symbol, so that the ESM and the CommonJS copy of this package find each other's deadlines. */
-const DEADLINE = Symbol.for('holdfast.graceful-shutdown.deadline');
-type WithDeadline = { [DEADLINE]?: Armed; res?: ServerResponse };
-
-/** The deadline of a request: express gives each request its response, where the guard holds it; elsewhere it is set. */
-function deadlineOf(request: IncomingMessage): Armed | undefined {
-  const { res } = request as WithDeadline;
-  return (res ? (guardOf(res) as Armed | undefined) : undefined) ?? (request as WithDeadline)[DEADLINE];
+/** The deadline among guards: a drain that answers in a handler's place has one too. */
+function armedIn(place: GuardPlace | undefined): Armed | undefined {
+  const guard = place?.guard;
+  return guard !== undefined && 'arrivedMs' in guard ? (guard as Armed) : undefined;
 }
 
 /** How often a body that the handler does not read is looked at again. */
@@ -130,7 +135,8 @@ export function armDeadline(
   settings: DeadlineSettings,
   onAnswered?: () => void,
 ): void {
-  const before = deadlineOf(request);
+  const place = placeOf(response) ?? givePlace(request, response, { guard: undefined });
+  const before = armedIn(place);
   if (before) {
     if (before.over) return;
     before.rest();
@@ -140,9 +146,7 @@ export function armDeadline(
     return;
   }
   const armed = new Armed(request, response, settings, onAnswered);
-  guardResponse(response, armed);
-  // Where the request knows its response (express), a property more is not worth its time.
-  if ((request as WithDeadline).res !== response) (request as WithDeadline)[DEADLINE] = armed;
+  guardResponse(response, place, armed);
   settings.line.join(armed);
 }
 
@@ -157,7 +161,7 @@ function again(armed: Armed, ms: number): void {
  * @throws LifecycleError `LIFECYCLE_NO_DEADLINE` when no `requestDeadline` is mounted before the handler.
  */
 export function signalOf(request: IncomingMessage): AbortSignal {
-  const armed = deadlineOf(request);
+  const armed = armedIn(placeOf(request));
   if (armed) {
     armed.controller ??= new AbortController();
     if (armed.reason) armed.controller.abort(armed.reason);

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Clock } from '@holdfast/clock';
+import type { GuardPlace } from './late-answer.js';
 import { lingerAfterAnswer } from './lingering-close.js';
 
 /** One exchange: the newest one of a connection is the one that may announce `Connection: close`. */
-export interface Exchange {
+export interface Exchange extends GuardPlace {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly keepAlive: boolean;

@@ -16,7 +16,7 @@ import { answerOverHead } from './deadline.js';
 import type { LifecycleEvent } from './events.js';
 import { announce, type Exchange, isEventStream, peerOf, unsentBytes } from './exchange.js';
 import { follow } from './follow.js';
-import { guarded, pathOf } from './late-answer.js';
+import { givePlace, guarded, pathOf } from './late-answer.js';
 import { closeListener, type DrainOrder, type DrainResult, type HttpServer, type Supervisor } from './supervisor.js';
 
 interface Tracked {
@@ -106,7 +106,8 @@ export function superviseHttp(
       return;
     }
     const previous = tracked.newest;
-    const exchange: Exchange = { request, response, keepAlive: response.shouldKeepAlive };
+    const exchange: Exchange = { request, response, keepAlive: response.shouldKeepAlive, guard: undefined };
+    givePlace(request, response, exchange);
     tracked.newest = exchange;
     apply(tracked, { type: 'request' });
     if (announcing) {
@@ -192,7 +193,7 @@ export function superviseHttp(
 
   const answer408 = (tracked: Tracked): void => {
     const { request, response } = tracked.newest!;
-    const answered = answerOverHead(guarded(response), request, response, clock, {
+    const answered = answerOverHead(guarded(request, response), request, response, clock, {
       status: 408,
       headers: { 'cache-control': 'no-store' },
       code: 'REQUEST_BODY_TIMEOUT',
