@@ -131,13 +131,15 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
       const from = Date.now() - BOOK.ttlMs;
       const read = (since: number): Promise<void> =>
         lifecycle.job('alert book', () =>
-          catchUp(book, delivery.value, since, ({ id, payload, fate }) =>
+          catchUp(book, delivery.value, since, ({ id, acceptedAt, payload, fate }) => {
+            // What the process before this one accepted belongs to the plot too; its own counts as it comes.
+            if (since === from && acceptedAt < activity.startedAt) activity.accepted.add(acceptedAt, Date.now());
             services.broadcaster.carried(
               id,
               payload.alerts.map(({ fingerprint }) => fingerprint),
               Object.keys(fate)[0]!,
-            ),
-          ),
+            );
+          }),
         );
       const failed = (error: unknown): void => log.warn({ err: error }, 'alerts of the past could not be read');
       read(from).catch(failed);

@@ -53,6 +53,10 @@ export function pageRoutes(services: Services, sessions: Sessions | undefined): 
   });
 
   router.get('/login', async (_request, response) => {
+    if (!sessions) {
+      response.redirect(303, '/');
+      return;
+    }
     response
       .set(DOCUMENT)
       .type('html')

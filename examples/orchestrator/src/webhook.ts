@@ -53,7 +53,8 @@ export function webhookRoute(services: Services): RequestHandler {
     const count = payload.alerts.length;
     const fresh = (outcome.via === 'ran' || outcome.via === 'bypassed') && !outcome.value.duplicate;
     const answer = { status: 'ok', accepted: fresh ? count : 0, duplicates: fresh ? 0 : count };
-    if (!fresh) await explainCopy(services, outcome, payload, sender);
+    // Behind the answer: nobody waits for what only the page shows.
+    if (!fresh) void explainCopy(services, outcome, payload, sender);
     metrics.webhookAlerts(fresh ? 'accepted' : 'duplicate', count);
     metrics.webhookAlerts('rejected', fresh ? rejected.length : 0);
     request.log.info(

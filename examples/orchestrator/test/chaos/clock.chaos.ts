@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ChaosOptions, type ChaosReport, fakeSlack, tempDir } from '@holdfast/testkit';
+import { type ChaosReport, fakeSlack, tempDir } from '@holdfast/testkit';
 import { startOrchestrator } from '../integration/start-orchestrator.js';
-import { account, pause, randomOf, startStream } from './stream.js';
+import { account, anotherRound, type PartOptions, randomOf, startStream } from './stream.js';
 
 export const part = 'orchestrator/clock';
 
@@ -13,7 +13,8 @@ const FAKETIME = [
 ].find((path) => existsSync(path));
 
 /** The wall clock jumps hours forth and back under a stream of webhooks. */
-export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosReport> {
+export async function run(options: PartOptions): Promise<ChaosReport> {
+  const { seed, log } = options;
   if (!FAKETIME) {
     log('there is no libfaketime (Debian: apt-get install faketime): nothing was run');
     return { runs: 0, violations: [], facts: { skipped: 'no libfaketime' } };
@@ -35,8 +36,8 @@ export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosRe
   await using _proc = app.proc;
   const stream = startStream({ url: () => app.url, senders: 6, random });
   let jumps = 0;
-  while (performance.now() - began < seconds * 1000 - Math.max(5_000, seconds * 150)) {
-    await pause(100 + random() * 400);
+  while (anotherRound(options, jumps, began, 5_000)) {
+    await stream.progress(1 + Math.floor(random() * 10));
     const hours = (random() - 0.5) * 2 * (random() < 0.2 ? 24 * 40 : 6);
     await writeFile(control, `${hours >= 0 ? '+' : '-'}${Math.abs(Math.round(hours * 3_600))}\n`);
     jumps++;

@@ -2,16 +2,17 @@ import { execFile } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type ChaosOptions, type ChaosReport, fakeSlack, freePort, tempDir } from '@holdfast/testkit';
+import { type ChaosReport, fakeSlack, freePort, tempDir } from '@holdfast/testkit';
 import { startOrchestrator } from '../integration/start-orchestrator.js';
-import { account, pause, randomOf, startStream } from './stream.js';
+import { account, anotherRound, type PartOptions, pause, randomOf, startStream } from './stream.js';
 
 export const part = 'orchestrator/disk-full';
 
 const call = promisify(execFile);
 
 /** The disk (a small tmpfs) is filled and freed under a stream of webhooks; now and then the process is killed while it is full. */
-export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosReport> {
+export async function run(options: PartOptions): Promise<ChaosReport> {
+  const { seed, log } = options;
   const began = performance.now();
   const random = randomOf(seed);
   await using dir = await tempDir('chaos');
@@ -30,8 +31,8 @@ export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosRe
     const stream = startStream({ url: () => `http://127.0.0.1:${port}`, senders: 4, random, pauseMs: 40 });
     let fills = 0;
     let restarts = 0;
-    while (performance.now() - began < seconds * 1000 - Math.max(8_000, seconds * 250)) {
-      await pause(200 + random() * 400);
+    while (anotherRound(options, fills, began, 10_000)) {
+      await stream.progress(1 + Math.floor(random() * 10));
       await writeFile(filler, Buffer.alloc(32 * 1024 * 1024)).catch(() => undefined);
       fills++;
       await pause(200 + random() * 500);

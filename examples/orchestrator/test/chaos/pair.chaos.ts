@@ -1,5 +1,4 @@
 import {
-  type ChaosOptions,
   type ChaosReport,
   eventually,
   fakeSlack,
@@ -10,7 +9,7 @@ import {
   tempDir,
 } from '@holdfast/testkit';
 import { startOrchestrator } from '../integration/start-orchestrator.js';
-import { account, pause, randomOf, startStream } from './stream.js';
+import { account, anotherRound, type PartOptions, pause, randomOf, startStream } from './stream.js';
 
 export const part = 'orchestrator/pair';
 
@@ -18,7 +17,8 @@ export const part = 'orchestrator/pair';
  * Two orchestrators on a MongoDB of three nodes, each behind one of a pair of Alertmanagers and a stream of its own. In
  * turns one orchestrator is killed with -9, and the primary steps down.
  */
-export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosReport> {
+export async function run(options: PartOptions): Promise<ChaosReport> {
+  const { seed, log } = options;
   if (!needs('mongod') || !needs('alertmanager')) {
     log('there is no mongod or no Alertmanager: nothing was run');
     return { runs: 0, violations: [], facts: { skipped: 'no mongod or no Alertmanager' } };
@@ -51,12 +51,12 @@ export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosRe
   let kills = 0;
   let stepDowns = 0;
   let inFlight = 0;
-  while (performance.now() - began < seconds * 1000 - Math.max(25_000, seconds * 300)) {
+  while (anotherRound(options, kills + stepDowns, began, 25_000)) {
     const name = `alert-${900_000 + managed.size}.`;
     managed.add(name);
     const alert = [{ labels: { alertname: name }, startsAt: new Date().toISOString() }];
     await Promise.allSettled([first.post(alert), second.post(alert)]);
-    await pause(500 + random() * 1_000);
+    await stream.progress(5 + Math.floor(random() * 20));
     if (kills <= stepDowns) {
       const at = random() < 0.5 ? 0 : 1;
       // What it may have handed to the channel without having written that down: bounded by the channel's concurrency.

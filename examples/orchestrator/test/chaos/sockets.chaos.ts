@@ -1,11 +1,12 @@
-import { type ChaosOptions, type ChaosReport, fakeSlack, tcpProxy, tempDir } from '@holdfast/testkit';
+import { type ChaosReport, fakeSlack, tcpProxy, tempDir } from '@holdfast/testkit';
 import { startOrchestrator } from '../integration/start-orchestrator.js';
-import { account, pause, randomOf, startStream } from './stream.js';
+import { account, anotherRound, type PartOptions, pause, randomOf, startStream } from './stream.js';
 
 export const part = 'orchestrator/sockets';
 
 /** Cuts, stalls and refuses connections on both sides of the orchestrator: from its senders, and to its channel. */
-export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosReport> {
+export async function run(options: PartOptions): Promise<ChaosReport> {
+  const { seed, log } = options;
   const began = performance.now();
   const random = randomOf(seed);
   await using dir = await tempDir('chaos');
@@ -23,8 +24,8 @@ export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosRe
   await using toApp = await tcpProxy(app.port);
   const stream = startStream({ url: () => `http://127.0.0.1:${toApp.port}`, senders: 8, random });
   let cuts = 0;
-  while (performance.now() - began < seconds * 1000 - Math.max(6_000, seconds * 200)) {
-    await pause(50 + random() * 300);
+  while (anotherRound(options, cuts, began, 6_000)) {
+    await stream.progress(1 + Math.floor(random() * 10));
     const side = random() < 0.6 ? toApp : toSlack;
     const kind = Math.floor(random() * 4);
     cuts++;

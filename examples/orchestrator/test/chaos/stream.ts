@@ -1,5 +1,19 @@
 import { request } from 'node:http';
-import { eventually, type FakeProvider } from '@holdfast/testkit';
+import { type ChaosOptions, eventually, type FakeProvider } from '@holdfast/testkit';
+
+/** What the parts of this folder take: with `rounds` they do that many and no more, however long it takes. */
+export type PartOptions = ChaosOptions & { rounds?: number | undefined };
+
+/** Whether there is to be another round: so many, or until the time is up but for what the account at the end needs. */
+export function anotherRound(
+  { seconds, rounds }: PartOptions,
+  done: number,
+  began: number,
+  reserveMs: number,
+): boolean {
+  if (rounds !== undefined) return done < rounds;
+  return performance.now() - began < seconds * 1000 - Math.max(reserveMs, seconds * 150);
+}
 
 /** Numbers from a seed: the same seed, the same numbers (mulberry32). */
 export function randomOf(seed: number): () => number {
@@ -26,6 +40,8 @@ export interface StreamOptions {
 export interface Stream {
   /** Alerts that were answered with 200. */
   readonly acknowledged: ReadonlySet<string>;
+  /** Waits until `more` alerts were acknowledged from now on; gives up after 20 s, when nothing may answer. */
+  progress(more: number): Promise<void>;
   /** Alerts that were sent at least once. */
   readonly sent: number;
   /** Answers by status, and `cut` for connections that gave none. */
@@ -72,6 +88,10 @@ export function startStream({ url, senders, random, copies = 0.1, pauseMs = 10 }
       return sent;
     },
     answers,
+    async progress(more) {
+      const goal = acknowledged.size + more;
+      await eventually(() => acknowledged.size >= goal, { timeoutMs: 20_000 }).catch(() => undefined);
+    },
     async stop() {
       stopped = true;
       await Promise.all(running);

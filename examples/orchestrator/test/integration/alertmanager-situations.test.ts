@@ -89,10 +89,11 @@ describe.skipIf(!needs('alertmanager'))('a real Alertmanager is notified exactly
       ALERT_GROUP_INTERVAL_MS: '1000',
       ALERT_PEERS: '2',
       ALERT_PEER_TIMEOUT_MS: '2000',
+      API_TOKEN: 'between-them',
     });
     await using _proc = app.proc;
     await using proxy = await tcpProxy(app.port);
-    const config = { webhookUrl: `http://127.0.0.1:${proxy.port}/webhook/alerts` };
+    const config = { webhookUrl: `http://127.0.0.1:${proxy.port}/webhook/alerts`, token: 'between-them' };
     await using first = await startAlertmanager({ config, peers: [] });
     await using second = await startAlertmanager({ config, peers: [first] });
     const both = (alerts: Posted[]) => Promise.all([first.post(alerts), second.post(alerts)]);
@@ -118,6 +119,7 @@ describe.skipIf(!needs('alertmanager'))('a real Alertmanager is notified exactly
     await second.post([resolved('Paired')]);
     await eventually(() => told(slack, 'Paired').length === 2, { timeoutMs: 40_000 });
     expect(told(slack, 'Paired')).toEqual(['firing', 'resolved']);
-    expect((await app.call('/api/overview')).json().law.holds).toBe(true);
+    const headers = { authorization: 'Bearer between-them' };
+    expect((await app.call('/api/overview', { headers })).json().law.holds).toBe(true);
   }, 150_000);
 });
