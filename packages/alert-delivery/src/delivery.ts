@@ -17,7 +17,7 @@ import { mirror } from './mirror.js';
 import { DEFAULTS, type DeliveryOptions, type FullOptions, type FullStep, fullOptions } from './options.js';
 import type { Parcel } from './parcel.js';
 import type { Post } from './post.js';
-import { redactor } from './redact.js';
+import { redactor, secretsOf } from './redact.js';
 import { replayed } from './replay.js';
 import { Room } from './room.js';
 import { SelfAlerts } from './self-alert.js';
@@ -105,7 +105,7 @@ class OpenDelivery implements Delivery {
     const gates = this.#gates;
     const secrets = function* (): Iterable<string> {
       yield* gates.secrets();
-      if (heartbeat) yield heartbeat.url;
+      if (heartbeat) yield* secretsOf(heartbeat.url);
     };
     this.#post = {
       clock,

@@ -39,6 +39,8 @@ export class Dispatch {
   /** Ids of what is on its way here. */
   readonly #here = new Set<string>();
   readonly #running = new Set<Promise<unknown>>();
+  /** Set once closing has given up waiting: what is stored after that stays in the store. */
+  #stopped: Error | undefined;
 
   constructor(surroundings: Surroundings) {
     this.#with = surroundings;
@@ -94,6 +96,7 @@ export class Dispatch {
       onStoreFailed: () => undefined,
     });
     this.#parcels.add(parcel);
+    if (this.#stopped) parcel.controller.abort(this.#stopped);
     const walking = walk(parcel, route, this.#with.post).finally(() => this.#parcels.delete(parcel));
     this.track(walking);
     return await walking;
@@ -135,6 +138,7 @@ export class Dispatch {
 
   /** Nothing more is begun; attempts under way are told to stop. */
   stop(reason: Error): void {
+    this.#stopped = reason;
     for (const parcel of [...this.#parcels]) parcel.controller.abort(reason);
   }
 
@@ -179,6 +183,7 @@ export class Dispatch {
 
   #run(parcel: Parcel, undurable: boolean): void {
     this.#parcels.add(parcel);
+    if (this.#stopped) parcel.controller.abort(this.#stopped);
     const running = this.#walk(parcel)
       .then((end) => this.#ended(parcel, end, undurable))
       .catch((error: unknown) =>

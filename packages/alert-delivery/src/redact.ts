@@ -38,6 +38,13 @@ export function redactor(
   };
 }
 
+/** What must not be seen of a URL that is a credential: itself, its path, and every part of it that is long enough to be one. */
+export function secretsOf(url: string): string[] {
+  const { pathname, search, searchParams } = new URL(url);
+  const parts = [...pathname.split('/'), ...searchParams.values()].filter((part) => part.length >= 12);
+  return [url, pathname + search, ...parts].filter((secret) => secret.length > 4);
+}
+
 function without(text: string, secret: string): string {
   if (secret.length < 4) return text;
   return text.replaceAll(secret, '[redacted]').replaceAll(encodeURIComponent(secret), '[redacted]');

@@ -4,6 +4,7 @@ import type { StoredAlert } from './alert.js';
 import type { Channel, SendContext } from './channel.js';
 import { DeliveryError } from './errors.js';
 import { post, type RuleRow } from './http-post.js';
+import { secretsOf } from './redact.js';
 import { cutBytes } from './text.js';
 
 /** 410 means that the receiver wants no more. @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
@@ -39,11 +40,10 @@ export function signedWebhook(options: SignedWebhookOptions): Channel {
   if (typeof url !== 'string' || !URL.canParse(url))
     throw new DeliveryError('DELIVERY_INVALID_OPTION', 'signedWebhook: url must be a URL');
   const key = keyOf(secret);
-  const { pathname, search } = new URL(url);
   return {
     name,
     idempotent: true,
-    secrets: [secret, url, pathname + search].filter((each) => each.length > 4),
+    secrets: [secret, ...secretsOf(url)],
     async send(alert, context) {
       const now = clock.now();
       const timestamp = String(Math.floor(now / 1000));

@@ -2,6 +2,7 @@ import type { Channel } from './channel.js';
 import { DeliveryError } from './errors.js';
 import { post, type RuleRow } from './http-post.js';
 import { headline, repeatNote } from './message.js';
+import { secretsOf } from './redact.js';
 import { cutBytes, cutChars } from './text.js';
 
 /** @see https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/#handling-errors */
@@ -37,11 +38,10 @@ export function slackWebhook(options: SlackOptions): Channel {
     throw new DeliveryError('DELIVERY_INVALID_OPTION', 'slackWebhook: url must be a URL');
   }
   const { url, name = 'slack' } = options;
-  const { pathname, search } = new URL(url);
   return {
     name,
     idempotent: false,
-    secrets: [url, pathname + search].filter((secret) => secret.length > 4),
+    secrets: secretsOf(url),
     async send(alert, context) {
       const note = repeatNote(context);
       const lines = [
