@@ -30,7 +30,7 @@ describe('mongoStore start', () => {
   });
 });
 
-describe.skipIf(!needs('mongod'))('mongoStore in trouble', () => {
+describe.skipIf(!needs('mongod')).concurrent('mongoStore in trouble', () => {
   it('[P16] settles a write whose reply was cut by its operation id, once', async () => {
     await using mongod = await startMongod({ replSet: false });
     await using proxy = await tcpProxy(mongod.port);
