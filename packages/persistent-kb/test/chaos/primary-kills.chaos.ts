@@ -1,4 +1,5 @@
-import { type ChaosOptions, type ChaosReport, eventually, startReplicaSet } from '@holdfast/testkit';
+import { type ChaosOptions, type ChaosReport, eventually, type Mongod, startReplicaSet } from '@holdfast/testkit';
+import { MongoClient } from 'mongodb';
 import { type Entry, isKbError, type Kb, type KbEvent, openKb } from '../../src/index.js';
 import { mongoStore } from '../../src/mongodb.js';
 import { seeded } from '../fixtures/seeded.js';
@@ -26,6 +27,16 @@ export async function killPrimaries({
   const until = performance.now() + seconds * 1000;
   const random = seeded(seed);
   await using set = await startReplicaSet();
+  // The driver hears of a new primary at once; asking every member in turn takes seconds while one is dead.
+  const watcher = new MongoClient(set.uriFor('admin'), { heartbeatFrequencyMS: 500 });
+  let port: number | undefined;
+  watcher.on('topologyDescriptionChanged', ({ newDescription }) => {
+    const primary = [...newDescription.servers.values()].find((server) => server.type === 'RSPrimary');
+    port = primary?.hostAddress.port;
+  });
+  await watcher.connect();
+  const primaryNow = (besides?: Mongod): Promise<Mongod> =>
+    eventually(() => set.members.find((member) => member.port === port && member !== besides), { timeoutMs: 60_000 });
   const events: KbEvent[] = [];
   const writer = await openKb<Counted>({
     store: mongoStore({ uri: set.uriFor('kb') }),
@@ -46,11 +57,11 @@ export async function killPrimaries({
       await set.stepDown();
       stepdowns++;
     }
-    const primary = await set.primary();
+    const primary = await primaryNow();
     await new Promise((resolve) => setTimeout(resolve, random() * 200));
     await primary.kill();
     done++;
-    await set.primary();
+    await primaryNow(primary);
     await primary.restart();
     log(`kill ${done}: ${ledger.acked} acknowledged, ${ledger.unknown} unknown to the caller`);
   }
@@ -73,6 +84,7 @@ export async function killPrimaries({
   const settled = events.filter((event) => event.type === 'kb.outcome-settled').length;
   if (settled !== doubts) violations.push(`${doubts} outcomes were unknown, ${settled} were settled`);
   await writer.close();
+  await watcher.close();
   const facts = { kills: done, stepdowns, acknowledged: ledger.acked, refused: ledger.refused, doubts, settled };
   return { runs: done, violations, facts };
 }
