@@ -137,6 +137,19 @@ describe('the line of processes', () => {
     expect(order).toEqual(['one', 'two']);
   });
 
+  it('has one place for all waiters of a process [P55]', async () => {
+    await using dir = await tempDir();
+    const file = join(dir.path, 'f');
+    await using agents = await startAgents(compiled, 1);
+    await agents[0].call('acquire', { file });
+    const waiting = Array.from({ length: 5 }, () => acquire(file, { timeoutMs: 30_000 }));
+    await waitingFor(file, 1);
+    expect(await inspect(file)).toMatchObject({ waiters: 4, processesWaiting: 1 });
+    await agents[0].call('release', { file });
+    for (const turn of waiting) await (await turn).release();
+    expect(readdirSync(dir.path)).toEqual(['f.lock.token']);
+  });
+
   it('touches nothing when its signal has aborted before it starts [P54]', async () => {
     const given = new Error('not wanted');
     // A look at this directory would reject FILE_LOCK_IO.
