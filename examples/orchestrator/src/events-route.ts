@@ -51,7 +51,10 @@ export function eventsRoute(services: Services): RequestHandler {
     send({ id: at, name: 'overview', data: JSON.stringify(overviewOf(services, now)) });
 
     const leave = feed.subscribe(send, now);
-    const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
+    // An event, not a comment: the page counts on hearing it, and scripts are not told of comments.
+    const beat = (): void => void response.write('event: beat\ndata: {}\n\n');
+    beat();
+    const heartbeat = setInterval(beat, HEARTBEAT_MS);
     const end = (): void => void response.end();
     const longest = setTimeout(end, LONGEST_MS);
     draining.addEventListener('abort', end, { once: true });

@@ -13,6 +13,8 @@ let source: EventSource | undefined;
 let poll: ReturnType<typeof setTimeout> | undefined;
 let lastId = '';
 let deadTold = -1;
+/** When it last began to listen. */
+let listenedAt = 0;
 
 /** Loads everything, then keeps it up to date: by events, else by asking. */
 export async function start(): Promise<void> {
@@ -27,8 +29,13 @@ export async function start(): Promise<void> {
   });
   setInterval(() => {
     const { link, heardAt } = getState();
-    setState({ now: Date.now() });
-    if (link === 'live' && Date.now() - heardAt > SILENCE_MS) lost();
+    const now = Date.now();
+    setState({ now });
+    const silent = source !== undefined && now - Math.max(heardAt, listenedAt) > SILENCE_MS;
+    if (!silent) return;
+    // A connection that is open and says nothing is dead, and the browser may not find out for minutes.
+    if (link === 'live') lost();
+    listen();
   }, 1_000);
 }
 
@@ -49,6 +56,7 @@ async function loadAll(): Promise<void> {
 
 function listen(): void {
   close();
+  listenedAt = Date.now();
   const path = lastId ? `/api/events?lastEventId=${encodeURIComponent(lastId)}` : '/api/events';
   const mine = new EventSource(path);
   source = mine;

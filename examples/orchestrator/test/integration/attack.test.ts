@@ -208,6 +208,8 @@ describe('attacks', () => {
     expect((await app.call('/api/events')).json().error.code).toBe('too_many_streams');
     expect((await app.call('/livez')).status).toBe(200);
     await eventually(() => streams.every(({ text }) => text().includes('event: overview')));
+    // The page takes a stream without this for dead after 35 s; the first one comes at once.
+    await eventually(() => streams.every(({ text }) => text().includes('event: beat\ndata: {}\n\n')));
     streams.pop()!.close();
     const back = await eventually(async () => {
       const next = await stream(app.port, { 'last-event-id': position });
