@@ -49,8 +49,12 @@ async function withStore(
     clock: systemClock,
     run: randomUUID(),
     // As the folder is: a command forgets and evicts nothing.
-    history: { maxEntries: 1e7, maxBytes: Number.MAX_SAFE_INTEGER, ttlMs: Number.MAX_SAFE_INTEGER },
-    deadLetters: { maxEntries: 1e7, maxBytes: Number.MAX_SAFE_INTEGER },
+    history: {
+      maxEntries: Number.POSITIVE_INFINITY,
+      maxBytes: Number.MAX_SAFE_INTEGER,
+      ttlMs: Number.MAX_SAFE_INTEGER,
+    },
+    deadLetters: { maxEntries: Number.POSITIVE_INFINITY, maxBytes: Number.MAX_SAFE_INTEGER },
     startTimeoutMs: DEFAULTS.startTimeoutMs,
     onEvent: () => undefined,
     onProgress: ({ bytes, totalBytes }) => progress(`read ${bytes} of ${totalBytes} bytes`),

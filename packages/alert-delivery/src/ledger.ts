@@ -34,7 +34,8 @@ export class Ledger {
     this.#clock = clock;
     this.#ttlMs = history.ttlMs;
     this.past = new LRUCache<string, PastEntry>({
-      max: history.maxEntries,
+      // With `max` the cache takes all its room at once; a command, which forgets nothing, gives none.
+      ...(Number.isFinite(history.maxEntries) && { max: history.maxEntries }),
       maxSize: history.maxBytes,
       maxEntrySize: history.maxBytes,
       sizeCalculation: (entry) => Math.min(Math.max(1, entry.bytes), history.maxBytes),
