@@ -164,6 +164,20 @@ describe.concurrent('acquire beside an owner that does not move', () => {
     expect(hold.token).toBe(2);
   });
 
+  it('says so where there can be no second heart, and holds on [P56]', async () => {
+    await using dir = await tempDir();
+    const file = join(dir.path, 'f');
+    await using agent = await startAgent(compiled);
+    await agent.call('noWorkers');
+    await agent.call('acquire', { file, options: { staleMs: 2_000 } });
+    const event = await eventually(async () =>
+      (await agent.call<FileLockEvent[]>('events')).find(({ type }) => type === 'heartbeat.unguarded'),
+    );
+    expect(event).toEqual({ type: 'heartbeat.unguarded', path: file, reason: 'no more threads' });
+    await agent.call('assertHeld', { file });
+    await agent.call('release', { file });
+  });
+
   it('is led astray by no clock: an hour forward or back in any process [P31]', async () => {
     await using dir = await tempDir();
     await using agents = await startAgents(compiled, 3);
