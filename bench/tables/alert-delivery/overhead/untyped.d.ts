@@ -1,0 +1,2 @@
+declare module 'notifme-sdk';
+declare module 'opossum';
