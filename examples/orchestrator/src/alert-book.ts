@@ -86,6 +86,13 @@ export class AlertBook {
     return { alerts, total };
   }
 
+  /** The alerts that became unconfirmed after `since` and until `now`: time alone changes them, no news does. */
+  becameUnconfirmed(since: number, now: number): string[] {
+    return [...this.#alerts.values()]
+      .filter((alert) => this.#statusOf(alert, now) === 'unconfirmed' && this.#statusOf(alert, since) === 'firing')
+      .map(({ fingerprint }) => fingerprint);
+  }
+
   counts(now: number): Record<BookedAlert['status'], number> {
     const counts = { firing: 0, unconfirmed: 0, resolved: 0 };
     for (const alert of this.#alerts.values()) counts[this.#statusOf(alert, now)]++;

@@ -71,15 +71,17 @@ export class Broadcaster {
       const alert = book.get(fingerprint, now);
       if (alert) told.push(await rows.alert(alert));
     }
-    if (told.length > 0) feed.publish('alerts', told, now);
+    if (told.length > 0) feed.publish('alerts', told);
   }
 
   #tellOverview(now: number): void {
+    const { book } = this.#services;
+    for (const fingerprint of book.becameUnconfirmed(this.#overviewAt, now)) this.#dirty.add(fingerprint);
     this.#overviewAt = now;
     const overview = overviewOf(this.#services, now);
     const text = JSON.stringify(overview);
     if (text === this.#told) return;
     this.#told = text;
-    this.#services.feed.publish('overview', overview, now);
+    this.#services.feed.publish('overview', overview);
   }
 }

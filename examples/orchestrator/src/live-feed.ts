@@ -10,8 +10,9 @@ export interface FeedEvent {
 /** Who listens; `false` says that it can't take more and has been dropped. */
 export type Subscriber = (event: FeedEvent) => boolean;
 
-/** As many events as a page may miss and still be brought up to date. */
+/** As many events as a page may miss and still be brought up to date, and as many characters: a storm makes large ones. */
 const KEPT = 1_000;
+const KEPT_CHARACTERS = 4_000_000;
 /** Rows are still made for so long after the last page left: it may come back with a `Last-Event-ID`. */
 const LINGER_MS = 60_000;
 
@@ -19,7 +20,8 @@ const LINGER_MS = 60_000;
 export class LiveFeed {
   /** Ids of another process mean nothing here. */
   readonly #epoch = randomUUID().slice(0, 8);
-  readonly #kept: { at: number; event: FeedEvent }[] = [];
+  readonly #kept: FeedEvent[] = [];
+  #characters = 0;
   readonly #subscribers = new Set<Subscriber>();
   #next = 1;
   #listenedAt = Number.NEGATIVE_INFINITY;
@@ -44,12 +46,16 @@ export class LiveFeed {
   skip(): void {
     this.#next++;
     this.#kept.length = 0;
+    this.#characters = 0;
   }
 
-  publish(name: string, data: unknown, now: number): void {
+  publish(name: string, data: unknown): void {
     const event = { id: `${this.#epoch}-${this.#next++}`, name, data: JSON.stringify(data) };
-    this.#kept.push({ at: now, event });
-    if (this.#kept.length > KEPT) this.#kept.shift();
+    this.#kept.push(event);
+    this.#characters += event.data.length;
+    while (this.#kept.length > KEPT || this.#characters > KEPT_CHARACTERS) {
+      this.#characters -= this.#kept.shift()!.data.length;
+    }
     for (const subscriber of [...this.#subscribers]) if (!subscriber(event)) this.#subscribers.delete(subscriber);
   }
 
@@ -64,9 +70,7 @@ export class LiveFeed {
     const last = Number(text);
     if (epoch !== this.#epoch || !Number.isSafeInteger(last) || last >= this.#next) return undefined;
     const missed = this.#next - 1 - last;
-    return missed > this.#kept.length
-      ? undefined
-      : this.#kept.slice(this.#kept.length - missed).map(({ event }) => event);
+    return missed > this.#kept.length ? undefined : this.#kept.slice(this.#kept.length - missed);
   }
 
   /** @returns how to leave. */

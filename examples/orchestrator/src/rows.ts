@@ -57,6 +57,8 @@ export class Rows {
     return {
       id: alert.fingerprint,
       ...rest,
+      labels: shortened(rest.labels),
+      annotations: shortened(rest.annotations),
       firstAt: new Date(firstAt).toISOString(),
       lastAt: new Date(lastAt).toISOString(),
       carried: notifications.length,
@@ -100,4 +102,13 @@ export class Rows {
     if (status === 'delivered' || status === 'coalesced') this.#ended.set(id, standing);
     return { ...standing, copies };
   }
+}
+
+/** A list needs the beginning of a long text; the alert itself has all of it. */
+const LONGEST = 500;
+
+function shortened(texts: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => [name, text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text]),
+  );
 }

@@ -87,13 +87,23 @@ describe('LiveFeed', () => {
   it('gives what was missed, in order, and knows when it can not', () => {
     const feed = new LiveFeed();
     const start = feed.expect(NOW);
-    for (let n = 0; n < 5; n++) feed.publish('alerts', n, NOW);
+    for (let n = 0; n < 5; n++) feed.publish('alerts', n);
     expect(feed.since(start)?.map(({ data }) => data)).toEqual(['0', '1', '2', '3', '4']);
     expect(feed.since(feed.position())).toEqual([]);
     for (const strange of [undefined, '', 'other-1', `${start}x`, start.replace(/-\d+$/, '-99')])
       expect(feed.since(strange)).toBeUndefined();
-    for (let n = 0; n < 1_000; n++) feed.publish('alerts', n, NOW);
+    for (let n = 0; n < 1_000; n++) feed.publish('alerts', n);
     expect(feed.since(start)).toBeUndefined();
+  });
+
+  it('keeps no more than four million characters, however large the events are', () => {
+    const feed = new LiveFeed();
+    const start = feed.expect(NOW);
+    for (let n = 0; n < 50; n++) feed.publish('alerts', 'x'.repeat(100_000));
+    expect(feed.since(start)).toBeUndefined();
+    feed.publish('alerts', 'x'.repeat(5_000_000));
+    expect(feed.since(start)).toBeUndefined();
+    expect(feed.since(feed.position())).toEqual([]);
   });
 
   it('says that everything must be read again when something went untold', () => {
@@ -108,7 +118,7 @@ describe('LiveFeed', () => {
     const heard: FeedEvent[] = [];
     feed.subscribe(() => false, NOW);
     const leave = feed.subscribe((event) => heard.push(event) > 0, NOW);
-    feed.publish('alerts', 1, NOW);
+    feed.publish('alerts', 1);
     expect([feed.subscribers, heard.length]).toEqual([1, 1]);
     leave();
     expect(feed.wanted(NOW + 59_000)).toBe(true);
