@@ -44,7 +44,7 @@ export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosRe
       );
     }
   };
-  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, work));
+  await Promise.all(Array.from({ length: Math.min(8, availableParallelism()) }, work));
   const { schedules, operations, crashes, acknowledged, violations } = total;
   return { runs: schedules, violations, facts: { operations, crashes, acknowledged } };
 }
