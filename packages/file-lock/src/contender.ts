@@ -3,7 +3,7 @@ import { createEmitter } from '@holdfast/observe';
 import type { Bell } from './bell.js';
 import { bellOf } from './bell.js';
 import type { FileLockError } from './errors.js';
-import { ioError, timeoutError } from './errors.js';
+import { ioError, systemCode, timeoutError } from './errors.js';
 import type { FileLockEvent } from './events.js';
 import { atExit } from './exit.js';
 import type { Hold } from './hold.js';
@@ -65,6 +65,8 @@ export class Contender {
   #patience: Patience | undefined;
   #spot: Spot | undefined;
   #said = false;
+  /** The line belongs to another user who lets nobody in: I look from time to time, without a place. */
+  #barred = false;
   #onHeldAhead: (() => void) | undefined;
 
   constructor(target: Target, settings: AcquireSettings) {
@@ -96,11 +98,11 @@ export class Contender {
     }
   }
 
-  /** Whose turn it is among the processes. Someone who does not wait (`timeoutMs: 0`) stands in no line. */
+  /** Whose turn it is among the processes. Who does not wait (`timeoutMs: 0`), or may not join the line, asks nobody. */
   #look(): Exclude<Turn, { do: 'pass' }> {
-    if (this.#settings.timeoutMs === 0) return { do: 'go', dead: [] };
     for (let passed = false; ; passed = true) {
-      const tickets = this.#inLine(() => ticketsOf(this.#target));
+      if (this.#settings.timeoutMs === 0 || this.#barred) return { do: 'go', dead: [] };
+      const tickets = this.#inLine(() => ticketsOf(this.#target)) ?? [];
       const mine = this.#spot?.ticket;
       if (tickets.length === 0 && mine === undefined) return { do: 'go', dead: [] };
       if (mine !== undefined && !tickets.includes(mine)) this.#comeBack(mine);
@@ -109,7 +111,7 @@ export class Contender {
       sweepTickets(this.#target, turn.dead);
       this.#patience = turn.do === 'wait' ? turn.patience : undefined;
       if (turn.do === 'pass') {
-        passOver(this.#target, turn.head);
+        this.#inLine(() => passOver(this.#target, turn.head));
         this.#emit({ type: 'lock.passed-over', path: this.#target.file, pid: pidOfTicket(turn.head) });
         continue;
       }
@@ -167,9 +169,10 @@ export class Contender {
 
   /** Takes a ticket; false if there was one. After it the lock must be looked at again: a release may not have seen it. */
   #stand(): boolean {
-    if (this.#spot) return false;
+    if (this.#spot || this.#barred) return false;
     const target = this.#target;
     const ticket = this.#inLine(() => takeTicket(target, mintName()));
+    if (ticket === undefined) return false;
     const leave = (): void => {
       this.#spot = undefined;
       forgetExit();
@@ -197,10 +200,14 @@ export class Contender {
     if (!lookAt(this.#target.lock)) wakeNext(this.#target);
   }
 
-  #inLine<T>(call: () => T): T {
+  #inLine<T>(call: () => T): T | undefined {
     try {
       return call();
     } catch (error) {
+      if (['EACCES', 'EPERM'].includes(systemCode(error))) {
+        this.#barred = true;
+        return undefined;
+      }
       throw ioError(this.#target.file, 'stand in line for', error);
     }
   }
@@ -257,6 +264,7 @@ export class Contender {
       });
     } catch (error) {
       runToEnd(this.#fs, beginRelease(contest), decideRelease);
+      wakeNext(this.#target);
       throw error;
     }
     if (takenFrom !== undefined) sweep(this.#target);

@@ -61,9 +61,13 @@ export function leaveLine(target: Target, name: string): void {
   removeLine(lineOf(target));
 }
 
-/** Takes away the ticket of somebody who has missed the turn. */
+/** Takes away the ticket of somebody who has missed the turn; throws if it may not. */
 export function passOver(target: Target, name: string): void {
-  removeTicket(`${lineOf(target)}/${name}`);
+  try {
+    unlinkSync(`${lineOf(target)}/${name}`);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
 }
 
 /** Removes the tickets of processes that are gone. */
@@ -81,7 +85,13 @@ export function pidOfTicket(name: string): number | undefined {
 export function wakeNext(target: Target): void {
   const line = lineOf(target);
   if (!existsSync(line)) return;
-  for (const name of ticketNames(line)) {
+  let names: string[];
+  try {
+    names = ticketNames(line);
+  } catch {
+    return;
+  }
+  for (const name of names) {
     const standing = standingOfTicket(name);
     if (standing === 'dead' || standing === 'stopped') continue;
     try {
@@ -108,7 +118,7 @@ function removeTicket(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Somebody else has removed it already, or may not: it stays behind a number and is passed over.
+    // Somebody else has removed it already, or this user may not: the next one who may does it.
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, tempDir } from '@holdfast/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -135,6 +135,26 @@ describe('the line of processes', () => {
     await hold.release();
     await Promise.all([first, second]);
     expect(order).toEqual(['one', 'two']);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('lets a user wait who may not join the line of another one [P57]', async () => {
+    await using dir = await tempDir();
+    chmodSync(dir.path, 0o777);
+    const file = join(dir.path, 'f');
+    await using agents = await startAgents(compiled, 2);
+    const [same, other] = agents;
+    await lockOnce(other, join(dir.path, 'loads-what-it-needs'), () => {});
+    await other.call('demote');
+    const hold = await acquire(file);
+    const first = same.call('acquire', { file, options: { timeoutMs: 30_000 } });
+    await waitingFor(file, 1);
+    const second = other.call('acquire', { file, options: { timeoutMs: 30_000 } }).catch((error: unknown) => error);
+    await expect(other.call('acquire', { file: join(dir.path, 'g') })).resolves.toMatchObject({ token: 1 });
+    await hold.release();
+    await Promise.race([first, second]);
+    if ((await inspect(file)).holder?.pid === same.proc.pid) await same.call('release', { file });
+    await second;
+    expect((await inspect(file)).holder?.pid).toBe(other.proc.pid);
   });
 
   it('has one place for all waiters of a process [P55]', async () => {
