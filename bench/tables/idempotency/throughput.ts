@@ -6,7 +6,15 @@ const SIZES = [10_000, 100_000];
 const PEERS = [holdfast, lruCache, nodeIdempotency, powertools];
 const VALUES = {
   string: 'a receipt of some fifty characters, as services give',
-  object: { id: 'r_123', amount: 4_200, currency: 'eur', lines: [{ sku: 'a', n: 1 }, { sku: 'b', n: 2 }] },
+  object: {
+    id: 'r_123',
+    amount: 4_200,
+    currency: 'eur',
+    lines: [
+      { sku: 'a', n: 1 },
+      { sku: 'b', n: 2 },
+    ],
+  },
 } as const;
 
 export const table: Table = {
@@ -14,7 +22,7 @@ export const table: Table = {
   title: 'First runs and replays per second, in memory',
   about:
     'One caller after another: each key once (first run: claim, an asynchronous function that does nothing, settle), then each key again (replay). ' +
-    'Counted per second of processor time, garbage collection included, so that the rest of the machine does not matter. Objects have rows of their own, because ours gives every caller a copy and lru-cache the same object. Peers do what they are shipped for: ' +
+    'Counted per second of processor time, garbage collection included and after warm-up rounds, so that the rest of the machine does not matter. Objects have rows of their own, because ours gives every caller a copy and lru-cache the same object. Peers do what they are shipped for: ' +
     'node-idempotency and Powertools hash what is asked.',
   columns: [
     { name: 'first run', unit: 'ops/s', better: 'higher' },
@@ -32,22 +40,28 @@ export const table: Table = {
             peer.who,
             async (round: number) => {
               const { first, replay } = await measure(peer, keys, value);
-              if (round > 0) replays.get(peer.who)!.push(replay);
+              if (round >= (quick ? 3 : 4)) replays.get(peer.who)!.push(replay);
               return first;
             },
           ]),
         );
-        const firsts = await interleave(cases, { rounds: quick ? 3 : keys > 50_000 ? 3 : 7 });
+        const firsts = await interleave(cases, { rounds: quick ? 5 : keys > 50_000 ? 5 : 12, warmUp: quick ? 3 : 4 });
         for (const { who, kind: role } of PEERS) {
           const replay = spreadOf(replays.get(who)!);
-          rows.push({ who, kind: role, size: `${keys.toLocaleString('en')} keys, ${kind} values`, cells: { 'first run': firsts[who]!, replay } });
+          rows.push({
+            who,
+            kind: role,
+            size: `${keys.toLocaleString('en')} keys, ${kind} values`,
+            cells: { 'first run': firsts[who]!, replay },
+          });
           medians.set(`${who} ${kind} ${keys}`, { first: firsts[who]!.median, replay: replay.median });
           if (who === holdfast.who && kind === 'string') points.push({ x: keys, y: 1e6 / firsts[who]!.median });
         }
         log(`${keys} ${kind} values done`);
       }
     const of = (peer: Peer, kind = 'string') => medians.get(`${peer.who} ${kind} ${SIZES[0]}`)!;
-    const ratio = (peer: Peer, what: 'first' | 'replay', kind?: string): number => of(holdfast, kind)[what] / of(peer, kind)[what];
+    const ratio = (peer: Peer, what: 'first' | 'replay', kind?: string): number =>
+      of(holdfast, kind)[what] / of(peer, kind)[what];
     const target = (claim: string, peer: Peer, what: 'first' | 'replay', least: number) => {
       const measured = ratio(peer, what);
       return { claim, measured: `${measured.toFixed(2)} x`, met: measured >= least };
@@ -76,7 +90,6 @@ async function measure(peer: Peer, keys: number, value: unknown): Promise<{ firs
   const names = Array.from({ length: keys }, (_, n) => `order ${n}`);
   const work = async (): Promise<unknown> => value;
   const pass = async (): Promise<number> => {
-    globalThis.gc?.();
     const before = process.cpuUsage();
     for (const name of names) await run(name, work);
     const { user, system } = process.cpuUsage(before);

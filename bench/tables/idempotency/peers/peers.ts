@@ -1,5 +1,10 @@
-import { IdempotencyConfig, IdempotencyItemAlreadyExistsError, IdempotencyItemNotFoundError, makeIdempotent } from '@aws-lambda-powertools/idempotency';
-import { BasePersistenceLayer, IdempotencyRecord } from '@aws-lambda-powertools/idempotency/persistence';
+import {
+  IdempotencyConfig,
+  IdempotencyItemAlreadyExistsError,
+  IdempotencyItemNotFoundError,
+  makeIdempotent,
+} from '@aws-lambda-powertools/idempotency';
+import { BasePersistenceLayer, type IdempotencyRecord } from '@aws-lambda-powertools/idempotency/persistence';
 import { createIdempotency, memoryStore } from '@holdfast/idempotency';
 import { Idempotency } from '@node-idempotency/core';
 import { MemoryStorageAdapter } from '@node-idempotency/storage-adapter-memory';
@@ -101,6 +106,6 @@ export const powertools: Peer = {
     // Its types take the options of a Lambda handler only; its documentation uses these for any function.
     const options = { persistenceStore: new LruLayer(keys), config, dataIndexArgument: 0 };
     const work = makeIdempotent((async (_key: string, fn: () => Promise<unknown>) => fn()) as never, options as never);
-    return { run: work as Run };
+    return { run: work as unknown as Run };
   },
 };

@@ -22,9 +22,8 @@ export function captureAnswer(response: ServerResponse, maxBytes: number): Captu
   const { writeHead, write, end, flushHeaders, destroy } = response;
   const before = { writeHead, write, end, flushHeaders, destroy };
   const send = {
-    writeHead: writeHead.bind(response) as (status: number, message?: string) => unknown,
-    write: write.bind(response) as (chunk: Uint8Array) => boolean,
-    end: end.bind(response) as (chunk?: Uint8Array) => unknown,
+    write: (chunk: Uint8Array): boolean => (write as (chunk: Uint8Array) => boolean).call(response, chunk),
+    end: (chunk?: Uint8Array): unknown => (end as (chunk?: Uint8Array) => unknown).call(response, chunk),
   };
   const held: Buffer[] = [];
   let bytes = 0;
@@ -66,8 +65,8 @@ export function captureAnswer(response: ServerResponse, maxBytes: number): Captu
         kept = replayedHeaders(Object.entries(response.getHeaders()));
       }
       if (state === 'replaced') return Object.assign(response, { headersSent: true });
-      if (message === undefined) send.writeHead(code);
-      else send.writeHead(code, message);
+      if (message === undefined) writeHead.call(response, code);
+      else (writeHead as (status: number, message: string) => unknown).call(response, code, message);
       return response;
     },
     flushHeaders(): void {
@@ -89,10 +88,10 @@ export function captureAnswer(response: ServerResponse, maxBytes: number): Captu
     },
     end(chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
       if (ended) return response;
-      const data = bytesOf(chunk, encoding);
       const last = [chunk, encoding, callback].find((each) => typeof each === 'function');
       if (last) response.once('finish', last as () => void);
-      if (data) response.write(data);
+      if (chunk !== undefined && chunk !== null && typeof chunk !== 'function')
+        response.write(chunk as string, encoding as 'utf8');
       ended = true;
       if (state === 'passing') {
         send.end();
@@ -103,7 +102,7 @@ export function captureAnswer(response: ServerResponse, maxBytes: number): Captu
         response.writeHead(statusCode);
       }
       if (state === 'holding') state = 'ended';
-      answer({ status, headers: kept, body: Buffer.concat(held).toString('base64') });
+      answer({ status, headers: kept, body: whole(held).toString('base64') });
       return response;
     },
     destroy(error?: Error): ServerResponse {
@@ -113,12 +112,8 @@ export function captureAnswer(response: ServerResponse, maxBytes: number): Captu
   };
   Object.assign(response, replaced);
   // A stream that was piped here stops when the client goes away; nobody would ever end the answer.
-  let gone = false;
-  response.once('close', () => {
-    gone = true;
-  });
   response.on('unpipe', () => {
-    if (gone && !ended) notKept();
+    if (response.destroyed && !ended) notKept();
   });
 
   return {
@@ -126,7 +121,7 @@ export function captureAnswer(response: ServerResponse, maxBytes: number): Captu
     release() {
       if (state === 'replaced' || state === 'passing') return;
       restore();
-      if (state === 'ended') send.end(Buffer.concat(held));
+      if (state === 'ended') send.end(whole(held));
       else for (const chunk of held.splice(0)) send.write(chunk);
       state = 'passing';
     },
@@ -139,12 +134,16 @@ export function captureAnswer(response: ServerResponse, maxBytes: number): Captu
       restore();
       for (const name of ENTITY) response.removeHeader(name);
       for (const [name, value] of reply.headers) response.setHeader(name, value as string);
-      send.writeHead(reply.status);
+      writeHead.call(response, reply.status);
       send.end(reply.body);
       Object.assign(response, replaced, { statusCode });
       shadowHead(response);
     },
   };
+}
+
+function whole(chunks: readonly Buffer[]): Buffer {
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 /** With one of these the length is not ours to say. */

@@ -36,15 +36,18 @@ export interface NodeExchange<R> {
 export async function throughNode<R>(engine: HttpEngine<R>, exchange: NodeExchange<R>): Promise<boolean> {
   const { subject, request, response, next } = exchange;
   let capture: Capture | undefined;
-  const run = async (own: readonly Header[]): Promise<Answer> => {
+  const run = (own: readonly Header[]): Promise<Answer> => {
     setHeaders(response, own);
     const started = captureAnswer(response, engine.maxAnswerBytes);
     capture = started;
     return new Promise((resolve, reject) => {
       void started.answered.then(resolve);
-      Promise.resolve()
-        .then(() => next(true))
-        .catch(reject);
+      try {
+        const called = next(true);
+        if (called instanceof Promise) called.catch(reject);
+      } catch (error) {
+        reject(error);
+      }
     });
   };
   const { method = '', headers } = request;

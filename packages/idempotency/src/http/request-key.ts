@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as sha256 } from 'node:crypto';
 import type { Key } from '../key.js';
 import { CanonicalError, sortedJson } from '../sorted-json.js';
 import type { Preset } from './options.js';
@@ -135,5 +135,5 @@ function digest(body: unknown): string {
 }
 
 function hash(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('base64url');
+  return sha256('sha256', data, 'base64url');
 }
