@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '@holdfast/clock';
 import pTimeout from 'p-timeout';
 import type { StoredAlert } from './alert.js';
 import type { Channel, Receipt, SendContext } from './channel.js';
+import type { StopSignal } from './stop.js';
 import { type Failure, failureOf } from './verdict.js';
 
 export type AttemptResult =
@@ -24,15 +25,34 @@ export async function attempt(options: {
   alert: StoredAlert;
   context: Omit<SendContext, 'signal' | 'remainingMs'>;
   limitMs: number;
-  stop: AbortSignal;
+  stop: StopSignal;
   clock: Clock;
   onLate: (receipt: Receipt | undefined, ms: number) => void;
 }): Promise<AttemptResult> {
   const { channel, alert, clock, stop, limitMs } = options;
   const begun = clock.monotonic();
   const elapsed = (): number => Math.round(clock.monotonic() - begun);
-  const controller = new AbortController();
-  const context: SendContext = { ...options.context, signal: controller.signal, remainingMs: limitMs };
+  // Made when a channel asks for it: many never do, and an AbortController costs more than the rest of an attempt's set-up.
+  let controller: AbortController | undefined;
+  let over: { readonly reason: unknown } | undefined;
+  const abort = (reason: unknown): void => {
+    over = { reason };
+    controller?.abort(reason);
+  };
+  const { attempt: number, idempotencyKey: key, maybeRepeat, minimal, recovered } = options.context;
+  const context: SendContext = {
+    attempt: number,
+    idempotencyKey: key,
+    maybeRepeat,
+    minimal,
+    recovered,
+    remainingMs: limitMs,
+    get signal() {
+      controller ??= new AbortController();
+      if (over && !controller.signal.aborted) controller.abort(over.reason);
+      return controller.signal;
+    },
+  };
   let settled: { receipt: Receipt | undefined } | undefined;
   let givenUp = false;
   // An async function, so that a channel that throws at once is a rejection like any other.
@@ -45,15 +65,18 @@ export async function attempt(options: {
     () => undefined,
   );
   try {
-    const answer = await pTimeout<Receipt | undefined | void, typeof TIMED_OUT>(sending, {
-      milliseconds: limitMs,
-      fallback: () => TIMED_OUT,
-      signal: stop,
-      customTimers: {
-        setTimeout: ((fn: () => void, ms: number) => clock.schedule(ms, fn, { ref: true })) as never,
-        clearTimeout: ((cancel: (() => void) | undefined) => cancel?.()) as never,
-      },
-    });
+    const answer = await withoutStack(() =>
+      pTimeout<Receipt | undefined | void, typeof TIMED_OUT>(sending, {
+        milliseconds: limitMs,
+        fallback: () => TIMED_OUT,
+        // As much of a signal as it uses.
+        signal: stop as AbortSignal,
+        customTimers: {
+          setTimeout: ((fn: () => void, ms: number) => clock.schedule(ms, fn, { ref: true })) as never,
+          clearTimeout: ((cancel: (() => void) | undefined) => cancel?.()) as never,
+        },
+      }),
+    );
     if (answer !== TIMED_OUT) return { kind: 'delivered', receipt: answer ?? undefined, ms: elapsed() };
     givenUp = true;
     const failure: Failure = {
@@ -61,22 +84,36 @@ export async function attempt(options: {
       text: `no answer within ${Math.round(limitMs)} ms`,
       detail: 'timeout',
     };
-    controller.abort(new Error(failure.text));
+    abort(new Error(failure.text));
     return { kind: 'failed', failure, ms: elapsed() };
   } catch (thrown) {
     // The answer may have come in the same turn as the stop: a success is never thrown away.
     if (settled) return { kind: 'delivered', receipt: settled.receipt, ms: elapsed() };
     if (stop.aborted) {
       givenUp = true;
-      controller.abort(stop.reason);
+      abort(stop.reason);
       return { kind: 'stopped', ms: elapsed() };
     }
-    controller.abort(thrown);
+    abort(thrown);
     return { kind: 'failed', failure: failureOf(thrown, channel.classify?.bind(channel)), ms: elapsed() };
+  }
+}
+
+/**
+ * p-timeout makes the error for the end of the time at the beginning, each time, though a fallback takes its place: half of
+ * what an attempt costs is the stack of an error that nobody sees (measured: 8 of 20 µs).
+ */
+function withoutStack<T>(call: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return call();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
 /** The same for every attempt at this message on this channel, in every process; another one after `replay({ asNew: true })`. */
 export function idempotencyKey(id: string, channel: string, generation: number): string {
-  return createHash('sha256').update(`${id}\0${channel}\0${generation}`).digest('hex').slice(0, 40);
+  return hash('sha256', `${id}\0${channel}\0${generation}`).slice(0, 40);
 }

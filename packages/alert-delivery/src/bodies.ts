@@ -18,16 +18,16 @@ export interface Bodies {
   close(): Promise<void>;
 }
 
-/** Keeps records in memory, as JSON, so that nobody can change one by holding on to it. */
+/** Keeps records in memory. What is handed out is a copy: nobody can change one by holding on to it. */
 export function memoryBodies(): Bodies {
-  const shelves: Record<Shelf, Map<string, string>> = { past: new Map(), dead: new Map() };
+  const shelves: Record<Shelf, Map<string, Body>> = { past: new Map(), dead: new Map() };
   return {
     async put(shelf, id, body) {
-      shelves[shelf].set(id, JSON.stringify(body));
+      shelves[shelf].set(id, body);
     },
     async get(shelf, id) {
-      const json = shelves[shelf].get(id);
-      return json === undefined ? undefined : (JSON.parse(json) as Body);
+      const body = shelves[shelf].get(id);
+      return body && (JSON.parse(JSON.stringify(body)) as Body);
     },
     drop(shelf, id) {
       shelves[shelf].delete(id);

@@ -1,6 +1,7 @@
 import type { Clock } from '@holdfast/clock';
 import { type BreakerState, breaker, CLOSED, refuses } from './breaker.js';
 import type { FullStep } from './options.js';
+import type { StopSignal } from './stop.js';
 import type { ChannelCondition } from './store.js';
 import { clampWait, type Verdict, type VerdictKind } from './verdict.js';
 
@@ -17,7 +18,7 @@ export interface Ask<T> {
   readonly queueLimitMs: number;
   /** Messages with an equal key may become one digest. `undefined`: never. */
   readonly foldKey: string | undefined;
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
 }
 
 export type Admission<T> =

@@ -64,7 +64,8 @@ async function delivered(
   event: Extract<LifeEvent, { type: 'delivered' }>,
   post: Post,
 ): Promise<WalkEnd> {
-  for (const other of await post.firingSteps(parcel, event.channel)) await copy(parcel, other, post);
+  if (parcel.works.some(({ record }) => record.alert.status === 'resolved'))
+    for (const other of await post.firingSteps(parcel, event.channel)) await copy(parcel, other, post);
   const { channel, attempt: n, ms } = event;
   const end: EndEvent =
     parcel.digestId === undefined

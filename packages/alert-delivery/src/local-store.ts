@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { StoredAlert } from './alert.js';
 import type { Bodies } from './bodies.js';
 import type { Ledger } from './ledger.js';
@@ -28,6 +27,7 @@ export class LocalStore implements DeliveryStore {
   #bodies: Bodies;
   #context: StoreContext;
   #held = new Map<string, string>();
+  #tokens = 0;
   /** Accepts under way, by id: of two at once the second waits for the first. */
   #accepting = new Map<string, Promise<unknown>>();
   #evicting = false;
@@ -222,7 +222,8 @@ export class LocalStore implements DeliveryStore {
   }
 
   #take(id: string): string {
-    const token = randomUUID();
+    // Unique in this process, which is the only one.
+    const token = String(++this.#tokens);
     this.#held.set(id, token);
     return token;
   }

@@ -1,5 +1,6 @@
 import type { StoredAlert } from './alert.js';
 import { isEnd, type LifeEvent, type Progress, progressOf } from './life.js';
+import { Stop, type StopSignal } from './stop.js';
 import type { DeliveryStore, Work } from './store.js';
 
 /** Why a parcel is no longer ours, or never will be durable. */
@@ -19,7 +20,7 @@ export class Parcel {
   /** What happened in this life of the parcel. */
   readonly log: LifeEvent[] = [];
   /** Aborts when delivery closes: nothing more is begun, attempts in flight are told to stop. */
-  readonly controller = new AbortController();
+  readonly controller = new Stop();
   /** False once the store could not write: it is sent all the same, and the outcome says so. */
   durable: boolean;
   /** A send that was given up has succeeded after all. */
@@ -59,7 +60,7 @@ export class Parcel {
   }
 
   /** Resolves when the parcel has ended, in whatever way, or when `stop` aborts. */
-  whenEnded(stop: AbortSignal): Promise<void> {
+  whenEnded(stop: StopSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         stop.removeEventListener('abort', done);

@@ -75,6 +75,7 @@ describe.skipIf(!needs('mongod'))('mongoStore on a server', () => {
     const delivery = await openDelivery({
       chain: [{ channel, retries: 0 }],
       store: mongoStore({ uri: other.uriFor('d') }),
+      startTimeoutMs: 2000,
     });
     await other.kill();
     expect(await delivery.notify({ id: 'x', title: 'database down', severity: 'critical' })).toMatchObject({
