@@ -95,7 +95,7 @@ const SCENARIOS: Record<string, { handlerMs: number; rounds: number; quick: bool
       abreast: 2,
       run: underLoad(Number.POSITIVE_INFINITY),
     },
-    'A2: 50, one connection a request': { handlerMs: 200, rounds: 2, quick: true, abreast: 2, run: underLoad(1) },
+    'A2: 50, one connection a request': { handlerMs: 200, rounds: 2, quick: true, abreast: 3, run: underLoad(1) },
     'A3: 50 mixed': {
       handlerMs: 200,
       rounds: 1,
@@ -103,7 +103,7 @@ const SCENARIOS: Record<string, { handlerMs: number; rounds: number; quick: bool
       abreast: 2,
       run: underLoad(4, (client) => (client % 2) * 37 * (client % 7)),
     },
-    'N: 50 new ones at a time, 0 ms': { handlerMs: 0, rounds: 2, quick: true, abreast: 2, run: underLoad(1) },
+    'N: 50 new ones at a time, 0 ms': { handlerMs: 0, rounds: 2, quick: true, abreast: 3, run: underLoad(1) },
     '10 in flight, 3 s': { handlerMs: 3_000, rounds: 1, quick: false, abreast: 10, run: inFlight },
     'a body that drips': { handlerMs: 0, rounds: 1, quick: false, abreast: 10, run: slowBody },
   };
