@@ -23,6 +23,7 @@ export interface Refusal {
 const COPIES = 20;
 const NOTIFICATIONS = 10_000;
 const REFUSALS = 5;
+const STUCK_AFTER_MS = 60_000;
 
 /**
  * What this process saw since it started and no store keeps: copies, refusals, the health of channels, rates. Bounded,
@@ -42,6 +43,8 @@ export class Activity {
   readonly #copies = new BoundedMap<string, { count: number; newest: Copy[] }>(NOTIFICATIONS);
   /** When each notification that this process has on its way was accepted, oldest first. */
   readonly #onTheWay = new BoundedMap<string, number>(NOTIFICATIONS);
+
+  #stuckSince: number | undefined;
 
   constructor(channels: readonly string[], now: number) {
     this.startedAt = now;
@@ -77,6 +80,16 @@ export class Activity {
     let oldest: number | undefined;
     for (const at of this.#onTheWay.values()) oldest = oldest === undefined ? at : Math.min(oldest, at);
     return oldest;
+  }
+
+  /**
+   * How many of `pending` notifications nothing here works on, once that has been so for a minute: their end could not be
+   * written down, and the next start sends them again. Only for a store that no other process shares.
+   */
+  stuck(pending: number, now: number): number {
+    const extra = this.#onTheWay.isFull ? 0 : Math.max(0, pending - this.#onTheWay.size);
+    this.#stuckSince = extra === 0 ? undefined : (this.#stuckSince ?? now);
+    return this.#stuckSince !== undefined && now - this.#stuckSince > STUCK_AFTER_MS ? extra : 0;
   }
 
   absorbed(notification: string, copy: Copy): void {

@@ -192,6 +192,7 @@ export const overview = z.strictObject({
   entries: count,
   remembered: count,
   oldestUnsentAt: moment.optional(),
+  stuck: count,
   lastWebhookAt: moment.optional(),
   consolidation: z.strictObject({ at: moment, ok: z.boolean() }).optional(),
   refused: z.strictObject({

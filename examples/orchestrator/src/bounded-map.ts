@@ -7,6 +7,10 @@ export class BoundedMap<K, V> {
     this.#max = max;
   }
 
+  get isFull(): boolean {
+    return this.#entries.size >= this.#max;
+  }
+
   get size(): number {
     return this.#entries.size;
   }

@@ -24,6 +24,8 @@ export interface Overview {
   entries: number;
   remembered: number;
   oldestUnsentAt?: number | undefined;
+  /** Pending, and nothing works on them: the next start does. */
+  stuck: number;
   lastWebhookAt?: number | undefined;
   consolidation?: { at: number; ok: boolean } | undefined;
   refused: { count: number; newest: { at: number; from: string; why: string; body: string }[] };
@@ -39,6 +41,7 @@ export type Need =
   | { kind: 'channel'; name: string; since?: number | undefined; error?: string | undefined; next?: string | undefined }
   | { kind: 'component'; name: string; message: string }
   | { kind: 'waiting'; count: number; since: number }
+  | { kind: 'stuck'; count: number }
   | { kind: 'evicted'; count: number }
   | { kind: 'consolidation'; at: number }
   | { kind: 'refused'; count: number; at: number };
@@ -70,6 +73,7 @@ export function overviewOf(services: Services, now: number): Overview {
     entries: services.kb.stats().entries,
     remembered: services.idempotency.stats().entries ?? 0,
     oldestUnsentAt: activity.oldestUnsent(),
+    stuck: config.MONGODB_URI ? 0 : activity.stuck(pending, now),
     lastWebhookAt: activity.lastWebhookAt,
     consolidation: activity.consolidation,
     refused: { count: activity.refused, newest: [...activity.refusals] },
@@ -98,6 +102,7 @@ export function needsOf(shown: Omit<Overview, 'needs'>, now: number): Need[] {
   if (law.pending > 0 && oldestUnsentAt !== undefined && now - oldestUnsentAt > WAITS_TOO_LONG_MS) {
     needs.push({ kind: 'waiting', count: law.pending, since: oldestUnsentAt });
   }
+  if (shown.stuck > 0) needs.push({ kind: 'stuck', count: shown.stuck });
   if (law.evicted > 0) needs.push({ kind: 'evicted', count: law.evicted });
   if (consolidation && !consolidation.ok) needs.push({ kind: 'consolidation', at: consolidation.at });
   const last = refused.newest.at(-1);

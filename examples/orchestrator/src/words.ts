@@ -29,6 +29,8 @@ function shortly(need: Need): string {
       return `${title(need.name)} is not well`;
     case 'waiting':
       return `${plural(need.count, 'notification')} can not be sent`;
+    case 'stuck':
+      return `${plural(need.count, 'notification')} can not be finished`;
     case 'evicted':
       return 'dead letters were dropped';
     case 'consolidation':
@@ -54,6 +56,8 @@ export function needWords(need: Need, ago: (at: number) => string): string {
       return `${title(need.name)}: ${need.message}`;
     case 'waiting':
       return `${plural(need.count, 'notification')} ${need.count === 1 ? 'waits' : 'wait'} to be sent, the oldest since ${ago(need.since)}.`;
+    case 'stuck':
+      return `The end of ${plural(need.count, 'notification')} could not be written down: a restart sends ${need.count === 1 ? 'it' : 'them'} again.`;
     case 'evicted':
       return `${plural(need.count, 'dead letter')} had to be dropped to keep within bounds; the log names each.`;
     case 'consolidation':

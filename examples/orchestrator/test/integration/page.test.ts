@@ -99,6 +99,9 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
       alerts: [alert('DiskFull')],
     });
     await page.waitForSelector('.row:has-text("1 copy absorbed")');
+    const peer = { groupKey: 'g', receiver: 'r', externalURL: 'http://am-b:9093', alerts: [alert('DiskFull')] };
+    expect((await app.post('/webhook/alerts', peer)).json()).toMatchObject({ accepted: 0, duplicates: 1 });
+    await page.waitForSelector('.row:has-text("2 copies absorbed")');
 
     await page.focus('.row');
     await page.keyboard.press('Enter');
@@ -106,6 +109,7 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     const story = await page.textContent('.timeline');
     expect(story).toContain('received from http://am:9093 127.0.0.1 and made durable');
     expect(story).toContain('absorbed: the same post again');
+    expect(story).toContain('absorbed: copy from the other peer of the pair');
     const silence = await page.getAttribute('a:has-text("Silence")', 'href');
     expect(decodeURIComponent(silence!)).toBe(
       'http://am:9093/#/silences/new?filter={alertname="DiskFull",instance="db-1",severity="critical"}',

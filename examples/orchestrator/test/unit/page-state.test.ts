@@ -23,6 +23,7 @@ function shown(more: Partial<Omit<Overview, 'needs'>> = {}): Omit<Overview, 'nee
     store: 'files',
     entries: 0,
     remembered: 0,
+    stuck: 0,
     refused: { count: 0, newest: [] },
     perMinute: { accepted: [], failed: [] },
     ...more,
@@ -178,6 +179,15 @@ describe('what a process remembers for the page', () => {
       NOW,
     );
     expect(watch.read({ slack: gate('closed') })[0]).toMatchObject({ state: 'ok', sent: 1, failed: 1, p95Ms: 10 });
+  });
+
+  it('counts what is pending though nothing works on it, once that lasts', () => {
+    const activity = new Activity([], NOW);
+    activity.delivery({ type: 'alert.accepted', id: 'a', severity: 'info', durable: true }, NOW);
+    expect([activity.stuck(3, NOW), activity.stuck(3, NOW + 59_000), activity.stuck(3, NOW + 61_000)]).toEqual([
+      0, 0, 2,
+    ]);
+    expect([activity.stuck(1, NOW + 62_000), activity.stuck(2, NOW + 63_000)]).toEqual([0, 0]);
   });
 
   it('is bounded in copies and refusals', () => {
