@@ -144,7 +144,7 @@ class ShelfFiles {
   /** Whoever comes while one batch is written shares the next write and the next fdatasync. */
   async #drain(): Promise<void> {
     // Whoever comes in this turn is of the first batch; and `#writing` is set before it can be cleared.
-    await undefined;
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const all = this.#waiting;
       this.#waiting = [];

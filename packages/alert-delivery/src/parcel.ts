@@ -155,7 +155,7 @@ export class Parcel {
 
   async #drain(): Promise<void> {
     // Whatever is noted in this turn goes along; and `#writing` is set before it can be cleared.
-    await undefined;
+    await Promise.resolve();
     while (this.#buffer.length > 0) {
       const events = this.#buffer;
       this.#buffer = [];
