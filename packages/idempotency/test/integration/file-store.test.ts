@@ -2,6 +2,7 @@ import { runNode, tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { fileStore } from '../../src/file.js';
 import { createIdempotency } from '../../src/index.js';
+import { simulatedClock } from '../../src/testing.js';
 
 describe('fileStore', () => {
   it('runs once for 200 concurrent callers on 20 keys [P11]', async () => {
@@ -49,5 +50,31 @@ describe('fileStore', () => {
       pid: child.pid,
       message: expect.stringContaining(dir.path),
     });
+  });
+
+  it('is not overtaken: a settle on its way to the disk counts, although the lease has just ended [P86]', async () => {
+    await using dir = await tempDir();
+    const clock = simulatedClock();
+    const context = { namespace: 'n', clock, storeTimeoutMs: 5_000, emit: () => undefined };
+    const store = await fileStore({ dir: dir.path }).open(context);
+    const deadline = { signal: new AbortController().signal };
+    const request = (token: string) => ({
+      token,
+      id: token,
+      state: '',
+      lane: undefined,
+      leaseMs: 1_000,
+      keepMs: 60_000,
+    });
+    await store.claim('k', request('a'), deadline);
+    await clock.tick(1_001);
+    const settled = store.settle('k', 'a', 's result', 60_000, deadline);
+    const claimed = store.claim('k', request('b'), deadline);
+    expect(await settled).toBe(true);
+    expect(await claimed).toMatchObject({ verdict: 'done', value: 's result' });
+    await store.claim('twice', request('c'), deadline);
+    const both = ['s1', 's2'].map((value) => store.settle('twice', 'c', value, 60_000, deadline));
+    expect(await Promise.all(both)).toEqual([true, false]);
+    await store.close();
   });
 });
