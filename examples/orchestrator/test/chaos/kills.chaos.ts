@@ -11,9 +11,9 @@ const SENDERS = 8;
 /** kill -9 at random moments under a stream of webhooks; then every alert that was answered with 200 is delivered or dead. */
 export async function run(options: PartOptions): Promise<ChaosReport> {
   const { seed, log, rounds } = options;
+  const began = performance.now();
   // What is built starts in a third of the time; the short form takes the source as it is.
   const main = rounds === undefined ? await built() : undefined;
-  const began = performance.now();
   const random = randomOf(seed);
   await using dir = await tempDir('chaos');
   await using slack = await fakeSlack();
