@@ -67,7 +67,7 @@ async function commit(link: Link, context: StoreContext, batch: readonly Waiting
 }
 
 async function send(
-  { collection }: Link,
+  { collection, instance }: Link,
   context: StoreContext,
   writes: readonly StoreWrite[],
   timeoutMs: number,
@@ -82,7 +82,10 @@ async function send(
     pTimeout(call, { milliseconds: timeoutMs + 100, message: overdue });
   try {
     if (writes.length > 1) {
-      const bulk = collection.bulkWrite(writes.map(operationOf), { ...options, ordered: false });
+      const bulk = collection.bulkWrite(
+        writes.map((write) => operationOf(write, instance)),
+        { ...options, ordered: false },
+      );
       const { insertedCount, matchedCount, upsertedCount } = await inTime(bulk);
       const written = insertedCount + matchedCount + upsertedCount;
       const all = written === writes.length;
@@ -90,7 +93,7 @@ async function send(
       return writes.map(() => (all ? { status: 'ok' } : unknown(cause)));
     }
     const [{ row, base }] = writes as [StoreWrite];
-    const document = toDocument(row);
+    const document = toDocument(row, instance);
     if (base === undefined) {
       await inTime(collection.insertOne(document, options));
       return [{ status: 'ok' }];
@@ -105,8 +108,8 @@ async function send(
 }
 
 /** With `upsert` a stale base becomes a duplicate key with its index; without it a bulk does not tell which one missed. */
-function operationOf({ row, base }: StoreWrite): AnyBulkWriteOperation<KbDocument> {
-  const document = toDocument(row);
+function operationOf({ row, base }: StoreWrite, instance: string): AnyBulkWriteOperation<KbDocument> {
+  const document = toDocument(row, instance);
   if (base === undefined) return { insertOne: { document } };
   return { replaceOne: { filter: { _id: row.id, rev: base }, replacement: document, upsert: true } };
 }

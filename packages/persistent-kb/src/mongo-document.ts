@@ -10,6 +10,8 @@ export interface KbDocument {
   v: 1;
   rev: number;
   op: string;
+  /** Which opening of a store wrote it: that one need not be told of it by the stream. */
+  by?: string;
   prior?: string[];
   at: Date;
   /** A copy of the entry's tags, for other readers. */
@@ -27,7 +29,7 @@ export function checksum(entry: Entry): number {
 }
 
 /** Ready to be written, with a time that the server fills in. */
-export function toDocument(row: Row): KbDocument {
+export function toDocument(row: Row, by?: string): KbDocument {
   const document: KbDocument = {
     _id: row.id,
     ts: new Timestamp(0n),
@@ -36,6 +38,7 @@ export function toDocument(row: Row): KbDocument {
     op: row.op,
     at: new Date(row.at),
   };
+  if (by !== undefined) document.by = by;
   if (row.prior) document.prior = [...row.prior];
   if (row.entry) {
     document.tags = [...new Set(row.entry.tags ?? [])];

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Collection, MongoClient, TopologyDescription } from 'mongodb';
 import type { KbDocument } from './mongo-document.js';
 import type { StoreContext } from './store.js';
@@ -5,6 +6,8 @@ import type { StoreContext } from './store.js';
 /** A collection, and whether anything can be written to it right now. */
 export interface Link {
   readonly collection: Collection<KbDocument>;
+  /** Names this opening, in every document that it writes. */
+  readonly instance: string;
   /** Whether there is more than one copy, or may be: a replica set or a router. */
   readonly replicated: boolean;
   /** Resolves true once there is a primary, false after `timeoutMs` without one. Nothing is sent. */
@@ -51,6 +54,7 @@ export function follow(
   client.on('topologyDescriptionChanged', changed);
   return {
     collection,
+    instance: randomBytes(6).toString('base64url'),
     replicated,
     get up() {
       return up;

@@ -41,7 +41,7 @@ export class PollTail implements Tail {
     const newest = await newestStamp(this.#link);
     const since = new Timestamp({ t: Math.max(0, this.#since.getHighBits() - OVERLAP_SECONDS), i: 0 });
     const documents = this.#link.collection
-      .find({ ts: { $gte: since } }, { ...CALL, batchSize: 1000 })
+      .find({ ts: { $gte: since }, by: { $ne: this.#link.instance } }, { ...CALL, batchSize: 1000 })
       .sort(ORDER)
       .hint(ORDER);
     for await (const document of documents) take(document, this.#context);

@@ -138,7 +138,7 @@ function opened({ link, client, tail, checkIdentity }: Opened, context: StoreCon
     read: (id, { timeoutMs }) => readRow(link, context, id, timeoutMs),
     oversize(row) {
       if (!row.entry || JSON.stringify(row.entry).length < MEASURE_ABOVE_CHARS) return undefined;
-      const bytes = BSON.calculateObjectSize(toDocument(row));
+      const bytes = BSON.calculateObjectSize(toDocument(row, link.instance));
       return bytes > MAX_DOCUMENT_BYTES ? { bytes, maxBytes: MAX_DOCUMENT_BYTES } : undefined;
     },
     compare: (options) => compareAll(link, context, options),

@@ -118,10 +118,12 @@ export class StreamTail implements Tail {
 
 const UNREADABLE = Symbol('unreadable');
 
-function openStream({ collection }: Link, resumeAfter: unknown): KbStream {
+function openStream({ collection, instance }: Link, resumeAfter: unknown): KbStream {
   const options = { ...CALL, maxAwaitTimeMS: MAX_AWAIT_MS, batchSize: 1000 };
+  // What this instance wrote it knows: by the acknowledgement, or by the read that settled it. Sent back to it, each write
+  // would cost the server and the event loop once more: a third of a lone writer's rate (measured).
   return collection.watch<KbDocument, KbEventDocument>(
-    [],
+    [{ $match: { 'fullDocument.by': { $ne: instance } } }],
     resumeAfter === undefined ? options : { ...options, resumeAfter },
   );
 }

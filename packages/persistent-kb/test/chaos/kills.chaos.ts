@@ -21,10 +21,12 @@ const KILLS_EACH = 100;
 
 /** kill -9 of a writing process, at least 100 times on each store as far as the time reaches. */
 export async function run({ seconds, seed, log }: ChaosOptions): Promise<ChaosReport> {
-  const half = seconds / (needs('mongod') ? 2 : 1);
-  const onFiles = await killWriters({ store: 'file', kills: KILLS_EACH, seconds: half, seed, log });
+  const began = performance.now();
+  const share = seconds / (needs('mongod') ? 2 : 1);
+  const onFiles = await killWriters({ store: 'file', kills: KILLS_EACH, seconds: share, seed, log });
   if (!needs('mongod')) return onFiles;
-  const onMongo = await killWriters({ store: 'mongodb', kills: KILLS_EACH, seconds: half, seed, log });
+  const left = seconds - (performance.now() - began) / 1000;
+  const onMongo = await killWriters({ store: 'mongodb', kills: KILLS_EACH, seconds: left, seed, log });
   return {
     runs: onFiles.runs + onMongo.runs,
     violations: [...onFiles.violations, ...onMongo.violations],
