@@ -13,10 +13,11 @@ import { errorFaults, eventFaults, syncedErrors, syncedEvents } from './facts/re
 
 const page = (name: string) => readFileSync(join(root, 'docs/reference', `${name}.md`), 'utf8');
 
-/** Every exported object of defaults of a package's entry points. */
+/** Every object of defaults of a package: its DEFAULTS first, then what its entry points export. */
 async function defaultsOf(name: string): Promise<Record<string, unknown>[]> {
   const found: Record<string, unknown>[] = [];
-  for (const { source } of entryPoints(name)) {
+  const sources = [join(root, 'packages', name, 'src/options.ts'), ...entryPoints(name).map(({ source }) => source)];
+  for (const source of sources) {
     const module: Record<string, unknown> = await import(source);
     for (const [key, value] of Object.entries(module)) {
       if (/(^|_)DEFAULTS$/.test(key)) found.push(value as Record<string, unknown>);
@@ -28,7 +29,8 @@ async function defaultsOf(name: string): Promise<Record<string, unknown>[]> {
 /** `@defaultValue` of each option of a package, by name. */
 function tagsOf(name: string): Map<string, unknown> {
   const rows = optionTables(name).flatMap((table) => table.rows);
-  return new Map(rows.flatMap((row) => (row.defaultValue ? [[row.name, stated(row.defaultValue)]] : [])));
+  const said = rows.flatMap((row): [string, unknown][] => [[row.name, stated(row.defaultValue ?? '')]]);
+  return new Map(said.filter(([, value]) => value !== undefined));
 }
 
 /** The rows of a README's options tables: which options, and the cell that states their defaults. */

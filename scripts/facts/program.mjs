@@ -11,6 +11,8 @@ export function program() {
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
   const files = PACKAGES.flatMap((name) => entryPoints(name).map(({ source }) => source));
   made = ts.createProgram(files, { ...options, noEmit: true });
+  // Binds the files: without it nodes do not know their parents, and so not their texts.
+  made.getTypeChecker();
   return made;
 }
 
