@@ -40,8 +40,11 @@ export interface Supervisor {
   detach(): void;
 }
 
-/** How long connections that the kernel has queued may take to be accepted before the listener closes. Choice. */
-const EMPTY_QUEUE_MS = 500;
+/**
+ * How long connections that the kernel has queued may take to be accepted before the listener closes. Choice: also where a
+ * starved machine needs 10 ms for a turn, 150 are accepted by then.
+ */
+const EMPTY_QUEUE_MS = 1_500;
 /** A turn longer than this ran other callbacks after it had looked at the queue; an empty one takes some 0.05 ms. */
 const QUIET_TURN_MS = 0.5;
 
