@@ -19,127 +19,189 @@ export interface Capture {
  * `headersSent` and the refusal of late headers are as without a capture; its bytes leave with the first of the body.
  */
 export function captureAnswer(response: ServerResponse, maxBytes: number): Capture {
-  const { writeHead, write, end, flushHeaders, destroy } = response;
-  const before = { writeHead, write, end, flushHeaders, destroy };
-  const send = {
-    write: (chunk: Uint8Array): boolean => (write as (chunk: Uint8Array) => boolean).call(response, chunk),
-    end: (chunk?: Uint8Array): unknown => (end as (chunk?: Uint8Array) => unknown).call(response, chunk),
-  };
-  const held: Buffer[] = [];
-  let bytes = 0;
-  let state: 'holding' | 'ended' | 'passing' | 'replaced' = 'holding';
-  let ended = false;
-  let kept: readonly Header[] = [];
-  let status = response.statusCode;
-  let answer!: (answer: Answer) => void;
-  const answered = new Promise<Answer>((resolve) => {
-    answer = resolve;
-  });
+  const capture = new NodeCapture(response, maxBytes);
+  (response as Captured)[CAPTURE] = capture;
+  capture.intercept();
+  response.on('unpipe', onUnpipe);
+  return capture;
+}
 
-  const notKept = (): void => answer({ status: response.statusCode, headers: [], body: undefined });
-  const passOn = (): void => {
-    if (state === 'passing') return;
-    if (state === 'holding') {
-      restore();
-      for (const chunk of held.splice(0)) send.write(chunk);
-    }
-    if (state !== 'replaced') state = 'passing';
-    notKept();
-  };
-  /** Some responses call their own methods. What a middleware mounted later has wrapped stays as it is. */
-  const restore = (): void => {
-    for (const [name, own] of Object.entries(replaced))
-      if (Reflect.get(response, name) === own) Reflect.set(response, name, Reflect.get(before, name));
-  };
-  const later = (...last: unknown[]): void => {
-    const callback = last.find((each) => typeof each === 'function');
-    if (callback) process.nextTick(callback as () => void);
-  };
+const CAPTURE = Symbol('holdfast.idempotency.capture');
+type Captured = ServerResponse & { [CAPTURE]: NodeCapture };
+type Method = (this: ServerResponse, ...given: unknown[]) => unknown;
+type Methods = Record<(typeof NAMES)[number], Method>;
 
-  const replaced = {
-    writeHead(code: number, ...rest: unknown[]): ServerResponse {
-      const message = typeof rest[0] === 'string' ? rest[0] : undefined;
-      if (!response.headersSent) {
-        applyHeaders(response, rest.at(-1));
-        status = code;
-        kept = replayedHeaders(Object.entries(response.getHeaders()));
-      }
-      if (state === 'replaced') return Object.assign(response, { headersSent: true });
-      if (message === undefined) writeHead.call(response, code);
-      else (writeHead as (status: number, message: string) => unknown).call(response, code, message);
-      return response;
-    },
-    flushHeaders(): void {
-      if (isEventStream(response.getHeader('content-type'))) passOn();
-      if (state === 'passing') flushHeaders.call(response);
-    },
-    write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-      const data = bytesOf(chunk, encoding);
-      later(encoding, callback);
-      if (ended) return false;
-      const over = bytes + (data?.length ?? 0) > maxBytes;
-      if (over || isEventStream(response.getHeader('content-type'))) passOn();
-      if (state === 'passing') return data ? send.write(data) : true;
-      if (data && !over) {
-        held.push(data);
-        bytes += data.length;
-      }
-      return true;
-    },
-    end(chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
-      if (ended) return response;
-      const last = [chunk, encoding, callback].find((each) => typeof each === 'function');
-      if (last) response.once('finish', last as () => void);
-      if (chunk !== undefined && chunk !== null && typeof chunk !== 'function')
-        response.write(chunk as string, encoding as 'utf8');
-      ended = true;
-      if (state === 'passing') {
-        send.end();
-      } else if (!response.headersSent) {
-        const { statusCode } = response;
-        if (hasBody(statusCode) && !LENGTH.some((name) => response.hasHeader(name)))
-          response.setHeader('content-length', bytes);
-        response.writeHead(statusCode);
-      }
-      if (state === 'holding') state = 'ended';
-      answer({ status, headers: kept, body: whole(held).toString('base64') });
-      return response;
-    },
-    destroy(error?: Error): ServerResponse {
-      if (!ended) passOn();
-      return destroy.call(response, error) as ServerResponse;
-    },
-  };
-  Object.assign(response, replaced);
-  // A stream that was piped here stops when the client goes away; nobody would ever end the answer.
-  response.on('unpipe', () => {
-    if (response.destroyed && !ended) notKept();
-  });
+/** The same functions for every response: closures of their own would cost node's http its inline caches. */
+const INTERCEPTED = {
+  writeHead(this: Captured, status: number, ...rest: unknown[]): ServerResponse {
+    return this[CAPTURE].writeHead(status, rest);
+  },
+  flushHeaders(this: Captured): void {
+    this[CAPTURE].flushHeaders();
+  },
+  write(this: Captured, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+    return this[CAPTURE].write(chunk, encoding, callback);
+  },
+  end(this: Captured, chunk?: unknown, encoding?: unknown, callback?: unknown): ServerResponse {
+    return this[CAPTURE].end(chunk, encoding, callback);
+  },
+  destroy(this: Captured, error?: Error): ServerResponse {
+    return this[CAPTURE].destroy(error);
+  },
+} as unknown as Methods;
+const NAMES = ['writeHead', 'flushHeaders', 'write', 'end', 'destroy'] as const;
 
+/** What a response under a second capture is sent through. */
+function methodsOf(outer: NodeCapture): Methods {
   return {
-    answered,
-    release() {
-      if (state === 'replaced' || state === 'passing') return;
-      restore();
-      if (state === 'ended') send.end(whole(held));
-      else for (const chunk of held.splice(0)) send.write(chunk);
-      state = 'passing';
-    },
-    replace(reply) {
-      if (state === 'passing' || state === 'replaced') return;
-      state = 'replaced';
-      // A head that was made can't be made again.
-      if (response.headersSent) return void destroy.call(response);
-      const { statusCode } = response;
-      restore();
-      for (const name of ENTITY) response.removeHeader(name);
-      for (const [name, value] of reply.headers) response.setHeader(name, value as string);
-      writeHead.call(response, reply.status);
-      send.end(reply.body);
-      Object.assign(response, replaced, { statusCode });
-      shadowHead(response);
-    },
+    writeHead: (status, ...rest) => outer.writeHead(status as number, rest),
+    flushHeaders: () => outer.flushHeaders(),
+    write: (chunk, encoding, callback) => outer.write(chunk, encoding, callback),
+    end: (chunk, encoding, callback) => outer.end(chunk, encoding, callback),
+    destroy: (error) => outer.destroy(error as Error | undefined),
   };
+}
+
+/** A stream that was piped here stops when the client goes away; nobody would ever end the answer. */
+function onUnpipe(this: ServerResponse): void {
+  if (this.destroyed) (this as Captured)[CAPTURE].breakOff();
+}
+
+class NodeCapture implements Capture {
+  readonly answered: Promise<Answer>;
+  readonly #response: ServerResponse;
+  readonly #maxBytes: number;
+  readonly #before: Methods;
+  readonly #held: Buffer[] = [];
+  #bytes = 0;
+  #state: 'holding' | 'ended' | 'passing' | 'replaced' = 'holding';
+  #ended = false;
+  #kept: readonly Header[] = [];
+  #status: number;
+  #answer!: (answer: Answer) => void;
+
+  constructor(response: ServerResponse, maxBytes: number) {
+    this.#response = response;
+    this.#maxBytes = maxBytes;
+    this.#status = response.statusCode;
+    const outer = (response as Partial<Captured>)[CAPTURE];
+    const { writeHead, flushHeaders, write, end, destroy } = response as unknown as Methods;
+    this.#before = outer ? methodsOf(outer) : { writeHead, flushHeaders, write, end, destroy };
+    this.answered = new Promise((resolve) => {
+      this.#answer = resolve;
+    });
+  }
+
+  intercept(): void {
+    Object.assign(this.#response, INTERCEPTED);
+  }
+
+  /** Some responses call their own methods. What a middleware mounted later has wrapped stays as it is. */
+  #restore(): void {
+    const methods = this.#response as unknown as Methods;
+    for (const name of NAMES) if (methods[name] === INTERCEPTED[name]) methods[name] = this.#before[name];
+  }
+
+  breakOff(): void {
+    if (!this.#ended) this.#answer({ status: this.#response.statusCode, headers: [], body: undefined });
+  }
+
+  #passOn(): void {
+    if (this.#state === 'passing') return;
+    if (this.#state === 'holding') {
+      this.#restore();
+      this.#sendHeld();
+    }
+    if (this.#state !== 'replaced') this.#state = 'passing';
+    this.breakOff();
+  }
+
+  #sendHeld(): void {
+    for (const chunk of this.#held.splice(0)) this.#before.write.call(this.#response, chunk);
+  }
+
+  writeHead(code: number, rest: readonly unknown[]): ServerResponse {
+    const response = this.#response;
+    if (!response.headersSent) {
+      applyHeaders(response, rest.at(-1));
+      this.#status = code;
+      this.#kept = replayedHeaders(Object.entries(response.getHeaders()));
+    }
+    if (this.#state === 'replaced') return Object.assign(response, { headersSent: true });
+    if (typeof rest[0] === 'string') this.#before.writeHead.call(response, code, rest[0]);
+    else this.#before.writeHead.call(response, code);
+    return response;
+  }
+
+  flushHeaders(): void {
+    if (isEventStream(this.#response.getHeader('content-type'))) this.#passOn();
+    if (this.#state === 'passing') this.#before.flushHeaders.call(this.#response);
+  }
+
+  write(chunk: unknown, encoding: unknown, callback: unknown): boolean {
+    const data = bytesOf(chunk, encoding);
+    const done = typeof encoding === 'function' ? encoding : callback;
+    if (typeof done === 'function') process.nextTick(done as () => void);
+    if (this.#ended) return false;
+    const over = this.#bytes + (data?.length ?? 0) > this.#maxBytes;
+    if (over || isEventStream(this.#response.getHeader('content-type'))) this.#passOn();
+    if (this.#state === 'passing') return data ? this.#before.write.call(this.#response, data) === true : true;
+    if (data && !over) {
+      this.#held.push(data);
+      this.#bytes += data.length;
+    }
+    return true;
+  }
+
+  end(chunk: unknown, encoding: unknown, callback: unknown): ServerResponse {
+    const response = this.#response;
+    if (this.#ended) return response;
+    const last = [chunk, encoding, callback].find((each) => typeof each === 'function');
+    if (last) response.once('finish', last as () => void);
+    if (chunk !== undefined && chunk !== null && typeof chunk !== 'function') this.write(chunk, encoding, undefined);
+    this.#ended = true;
+    if (this.#state === 'passing') {
+      this.#before.end.call(response);
+    } else if (!response.headersSent) {
+      const { statusCode } = response;
+      if (hasBody(statusCode) && !LENGTH.some((name) => response.hasHeader(name)))
+        response.setHeader('content-length', this.#bytes);
+      response.writeHead(statusCode);
+    }
+    if (this.#state === 'holding') this.#state = 'ended';
+    this.#answer({ status: this.#status, headers: this.#kept, body: whole(this.#held).toString('base64') });
+    return response;
+  }
+
+  destroy(error: Error | undefined): ServerResponse {
+    if (!this.#ended) this.#passOn();
+    return this.#before.destroy.call(this.#response, error) as ServerResponse;
+  }
+
+  release(): void {
+    if (this.#state === 'replaced' || this.#state === 'passing') return;
+    this.#restore();
+    if (this.#state === 'ended') this.#before.end.call(this.#response, whole(this.#held));
+    else this.#sendHeld();
+    this.#state = 'passing';
+  }
+
+  replace(reply: Reply): void {
+    if (this.#state === 'passing' || this.#state === 'replaced') return;
+    const response = this.#response;
+    this.#state = 'replaced';
+    // A head that was made can't be made again.
+    if (response.headersSent) return void this.#before.destroy.call(response);
+    const { statusCode } = response;
+    this.#restore();
+    for (const name of ENTITY) response.removeHeader(name);
+    for (const [name, value] of reply.headers) response.setHeader(name, value as string);
+    this.#before.writeHead.call(response, reply.status);
+    this.#before.end.call(response, reply.body);
+    Object.assign(response, { statusCode });
+    this.intercept();
+    shadowHead(response);
+  }
 }
 
 function whole(chunks: readonly Buffer[]): Buffer {

@@ -206,6 +206,23 @@ describe('presets', () => {
     expect(runs()).toBe(1);
   });
 
+  it('mounted twice on a route, each stores the answer under its own key [P47]', async () => {
+    const outer = createIdempotency();
+    const twice = idempotent(outer, { key: (request) => ['outer', String(request.headers['x-outer'])] });
+    const { ask, runs } = await serve((_q, r) => void r.status(201).json({ n: runs() }), {}, { before: [json, twice] });
+    for (const [key, by] of [
+      ['a', '1'],
+      ['a', '1'],
+      ['b', '1'],
+      ['a', '2'],
+    ] as const) {
+      const { status, bytes } = await ask({ key, headers: { 'x-outer': by } });
+      expect([status, bytes.toString()]).toEqual([201, '{"n":1}']);
+    }
+    expect(runs()).toBe(1);
+    await outer.close();
+  });
+
   it('refuses options that are none, naming them [P48]', () => {
     const idempotency = createIdempotency();
     for (const [option, value] of Object.entries({
