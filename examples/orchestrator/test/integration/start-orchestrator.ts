@@ -1,10 +1,14 @@
-import { runNode } from '@holdfast/testkit';
+import { fileURLToPath } from 'node:url';
+import { runNode, runProcess } from '@holdfast/testkit';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url);
 
 /** The orchestrator as a process of its own, on a free port; from its source, or `main` if given. */
 export async function startOrchestrator(dir: string, env: Record<string, string> = {}, main = MAIN) {
-  const proc = runNode(main, { env: { DATA_DIR: dir, PORT: '0', LOG_LEVEL: 'info', ALERT_PEERS: '1', ...env } });
+  const options = {
+    env: { DATA_DIR: dir, PORT: '0', LOG_LEVEL: 'info', ALERT_PEERS: '1', ...env },
+  };
+  const proc = main === MAIN ? runNode(MAIN, options) : runProcess(process.execPath, [fileURLToPath(main)], options);
   const [, url] = await proc.waitFor(/listens on (http:\/\/[\d.]+:\d+)/, 40_000);
   const call = async (path: string, init: RequestInit & { body?: string } = {}) => {
     const response = await fetch(url + path, init);
