@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { build, createServer, serve } from 'vitepress';
 import { root } from './facts/packages.mjs';
 import { brokenAnchors } from './site/anchors.mjs';
 import { writeReference } from './site/api-reference.mjs';
@@ -10,7 +11,7 @@ import { writeChangelog } from './site/changelog.mjs';
 import { writeTables } from './site/tables.mjs';
 
 const args = process.argv.slice(2);
-const port = args.find((arg) => /^\d+$/.test(arg)) ?? '4173';
+const port = Number(args.find((arg) => /^\d+$/.test(arg)) ?? 4173);
 // The sizes on the packages page are those of what is built.
 const turbo = createRequire(import.meta.url).resolve('turbo/bin/turbo');
 node(turbo, 'run', 'build', '--filter=./packages/*', '--output-logs=errors-only');
@@ -26,19 +27,18 @@ for (const [name, write] of pieces) {
   console.log(`${name}: ${what} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
 }
 
-const vitepress = join(createRequire(import.meta.url).resolve('vitepress/package.json'), '..', 'bin', 'vitepress.js');
-if (args.includes('--dev')) run('dev', 'docs', '--port', port);
-else {
-  run('build', 'docs');
+const docs = join(root, 'docs');
+if (args.includes('--dev')) {
+  const server = await createServer(docs, { port });
+  await server.listen();
+  server.printUrls();
+} else {
+  await build(docs);
   const broken = brokenAnchors();
   for (const { page, link } of broken) console.error(`${page} links to ${link}, which is nowhere`);
   if (broken.length > 0) process.exit(1);
   console.log('built docs/.vitepress/dist, every link found');
-  if (args.includes('--serve')) run('preview', 'docs', '--port', port);
-}
-
-function run(...command) {
-  node(vitepress, ...command);
+  if (args.includes('--serve')) await serve({ root: docs, port });
 }
 
 function node(script, ...rest) {

@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Application, Converter, ReflectionKind } from 'typedoc';
+import { load as markdown } from 'typedoc-plugin-markdown';
 import { entryPoints, PACKAGES, root } from '../facts/packages.mjs';
 
 const out = join(root, 'docs/reference/api');
@@ -10,7 +11,7 @@ export async function writeReference() {
   const entries = PACKAGES.flatMap((name) => entryPoints(name));
   rmSync(out, { recursive: true, force: true });
   const app = await Application.bootstrapWithPlugins({
-    plugin: ['typedoc-plugin-markdown'],
+    plugin: [markdown],
     entryPoints: entries.map(({ source }) => source),
     tsconfig: join(root, 'docs/tsconfig.json'),
     basePath: root,
