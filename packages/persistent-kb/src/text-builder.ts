@@ -8,6 +8,8 @@ import { scanText } from './text-scan.js';
 
 /** How long one slice of building holds the event loop, milliseconds. Choice: a fifth of what we promise at most. */
 const SLICE_MS = 10;
+/** The same while the old index still answers: nobody waits for the new one, and writes go on meanwhile. Choice. */
+const RENEWAL_SLICE_MS = 2;
 /** Entries between two looks at the clock. */
 const SLICE_STEP = 16;
 
@@ -110,11 +112,12 @@ export class TextBuilder {
     const run = ++this.#run;
     const began = this.#clock.monotonic();
     const rows = this.#state.rows.values();
+    const sliceMs = this.#phase.name === 'renewing' ? RENEWAL_SLICE_MS : SLICE_MS;
     let pause = 0;
     const slice = (): void => {
       if (run !== this.#run) return;
       try {
-        const end = this.#clock.monotonic() + SLICE_MS;
+        const end = this.#clock.monotonic() + sliceMs;
         for (let n = 0; n % SLICE_STEP !== 0 || this.#clock.monotonic() < end; n++) {
           const { value: row, done } = rows.next();
           if (done) {

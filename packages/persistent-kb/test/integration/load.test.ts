@@ -22,7 +22,7 @@ async function expectSmoothLoad(place: string): Promise<void> {
     indexingMs: number;
     total: number;
     same: boolean;
-  }>(undefined, 50_000);
+  }>(undefined, 100_000);
   const { progress } = told;
   expect(told).toMatchObject({ entries: COUNT, same: true, textIndex: { state: 'building' } });
   expect(told.total).toBeGreaterThan(100);
@@ -37,7 +37,7 @@ async function expectSmoothLoad(place: string): Promise<void> {
   expect(told.indexingMs).toBeLessThan(LONGEST_TURN_MS);
 }
 
-describe('loading 100,000 entries', () => {
+describe('loading 100,000 entries', { timeout: 120_000 }, () => {
   it('[P34] from a folder tells its progress and never keeps the event loop for 100 ms', async () => {
     await using folder = await tempDir('kb-load');
     await fillFolder(folder.path, manyEntries(COUNT));
