@@ -1,9 +1,11 @@
 /** What the README's code takes as given. */
-import { readFileSync } from 'node:fs';
+import express from 'express';
 
-const fixture = new URL('../../../packages/idempotency/test/fixtures/alertmanager/firing-single.json', import.meta.url);
 Object.assign(globalThis, {
-  payload: JSON.parse(readFileSync(fixture, 'utf8')),
-  request: { ip: '10.0.0.1' },
-  notify: async () => 'told',
+  express,
+  app: express(),
+  handler: (_request: unknown, response: { json(value: unknown): void }) => response.json({ ok: true }),
+  orderId: 'o-42',
+  charge: async (id: string) => ({ receipt: `r-${id}` }),
+  mail: async () => {},
 });
