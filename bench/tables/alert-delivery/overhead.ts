@@ -100,7 +100,7 @@ export const table: Table = {
         notes: [
           `"Journal written" is the file store on a file system in memory, where fdatasync costs nothing: the package has no mode without fdatasync.`,
           `A first channel whose breaker is open adds ${dead.median.toFixed(3)} ms to an alert (median; ${dead.min.toFixed(3)} to ${dead.max.toFixed(3)}).`,
-          'Beside what p-retry and p-timeout cost, which it uses itself, an alert takes its checks, a key, a place in the gate, three events in the ledger and the promises between them. Around a real post that disappears in the noise of the transport.',
+          'Beside what p-retry and p-timeout cost, which it uses itself, an alert takes its checks, a key, a place in the gate, three events in the ledger and the promises between them.',
           'No peer keeps an alert when the process dies, escalates, gates a channel, or says afterwards what became of an alert: see crash-loss.',
         ],
         targets: [
@@ -110,6 +110,11 @@ export const table: Table = {
             met: policy <= 1.8,
           },
           { claim: 'with fdatasync at most 3 times', measured: `${synced.toFixed(2)} times`, met: synced <= 3 },
+          {
+            claim: 'with fdatasync, around a post, at most 1.8 times',
+            measured: `${posted.toFixed(2)} times`,
+            met: posted <= 1.8,
+          },
           {
             claim: 'a dead first channel costs less than 1 ms',
             measured: `${dead.median.toFixed(3)} ms`,
