@@ -1,3 +1,4 @@
+// Longer than 300 lines: one list of cases, each of a few lines, that is read as a page.
 import type { ClaimRequest } from './decide.js';
 import type { LaneTerms } from './key.js';
 import type { Claim, Deadline, MaybePromise, OpenStore } from './store.js';
