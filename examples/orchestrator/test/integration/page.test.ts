@@ -1,3 +1,4 @@
+// Over 300 lines: one Chromium serves all of it, and each test is a few lines of what a person does.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { eventually, fakeSendGrid, fakeSlack, needs, tcpProxy, tempDir } from '@holdfast/testkit';

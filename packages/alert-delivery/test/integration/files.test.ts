@@ -1,3 +1,4 @@
+// Over 300 lines: what is on disk is looked at from one side only here, the bytes; each case is short.
 import { appendFile, cp, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
