@@ -95,7 +95,7 @@ function Copy({ text, label }: { text: string; label: string }) {
 }
 
 /** Names and values from outside: text, told apart from its surroundings, whatever direction it is written in. */
-export function Pairs({ pairs }: { pairs: Record<string, string> }) {
+function Pairs({ pairs }: { pairs: Record<string, string> }) {
   return html`<dl class="pairs">
     ${Object.entries(pairs).map(([name, value]) => {
       const url = safeUrl(value);

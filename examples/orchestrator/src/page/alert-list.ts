@@ -85,7 +85,7 @@ function Row({ row }: { row: AlertRow }) {
   </div>`;
 }
 
-export function Severity({ labels }: { labels: Record<string, string> }) {
+function Severity({ labels }: { labels: Record<string, string> }) {
   const word = labels.severity ?? '';
   const known = ['critical', 'error', 'warning', 'info'].includes(word.toLowerCase()) ? word.toLowerCase() : 'other';
   return html`<span class="severity ${word === '' ? 'none' : known}"><bdi>${oneLine(word, 24) || '—'}</bdi></span>`;

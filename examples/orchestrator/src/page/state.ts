@@ -126,7 +126,7 @@ export async function loadAlerts(): Promise<void> {
   receive({ alerts, alertsTotal: total });
 }
 
-export function readPreference(name: string): string | null {
+function readPreference(name: string): string | null {
   try {
     return localStorage.getItem(`holdfast.${name}`);
   } catch {
