@@ -73,8 +73,8 @@ describe('fileStore', () => {
     expect(await settled).toBe(true);
     expect(await claimed).toMatchObject({ verdict: 'done', value: 's result' });
     await store.claim('twice', request('c'), deadline);
-    const both = ['s1', 's2'].map((value) => store.settle('twice', 'c', value, 60_000, deadline));
     const both = ['s1', 's2'].map(async (value) => store.settle('twice', 'c', value, 60_000, deadline));
+    expect(await Promise.all(both)).toEqual([true, false]);
     await store.close();
   });
 });
