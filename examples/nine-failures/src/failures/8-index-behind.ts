@@ -8,6 +8,9 @@ interface Tagged {
   tags: string[];
 }
 
+/** So that the server is in the middle of something whenever it is killed. */
+const CLIENTS = 4;
+
 /** Killed again and again while entries are saved: every entry that is there must be found by its tag. */
 export const indexBehind: Failure = {
   number: 8,
@@ -20,19 +23,20 @@ export const indexBehind: Failure = {
     const acknowledged: string[] = [];
     let corrupted = 0;
     let lost = 0;
-    for (let round = 0; round < (short ? 3 : 8) && corrupted === 0; round += 1) {
+    for (let round = 0; round < (short ? 4 : 8) && corrupted === 0; round += 1) {
       {
         await using server = await serve(program, env);
-        const writing = (async () => {
-          for (let batch = 0; batch < 100; batch += 1) {
+        const client = async (_: unknown, name: number) => {
+          for (let batch = 0; batch < 25; batch += 1) {
             const entries = Array.from({ length: 100 }, (_, n) => {
-              const id = `entry-${round}-${batch}-${n}`;
+              const id = `entry-${round}-${name}-${batch}-${n}`;
               return { id, title: id, tags: [`tag-${round}-${n % 5}`] };
             });
             if ((await post(`${server.url}/entries`, entries)) !== 201) return;
             acknowledged.push(...entries.map(({ id }) => id));
           }
-        })();
+        };
+        const writing = Promise.all(Array.from({ length: CLIENTS }, client));
         await sleep(400 + 50 * round);
         await server.proc.kill();
         await writing;

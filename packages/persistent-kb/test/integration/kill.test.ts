@@ -42,6 +42,7 @@ describe.skipIf(!needs('mongod'))('mongoStore', () => {
   it('[P44] loses nothing acknowledged when the primary of three is killed or steps down, and settles every doubt', async () => {
     const { violations, facts } = await killPrimaries({ ...short, kills: 2 });
     expect(violations).toEqual([]);
-    expect(facts?.acknowledged).toBeGreaterThan(400);
+    // A hundred before each kill, which the run itself waits for.
+    expect(facts?.acknowledged).toBeGreaterThan(200);
   });
 });
