@@ -16,7 +16,8 @@ export const memoryFile: Failure = {
   async run(program, { short }) {
     await using dir = await tempDir();
     const file = join(dir.path, 'MEMORY.md');
-    const heading = `# Memory\n${'What people wrote here. '.repeat(10_000)}`;
+    // Long enough that most of the time goes by between the lock and its release: that is when a kill has to come.
+    const heading = `# Memory\n${'What people wrote here. '.repeat(60_000)}`;
     await writeFile(file, heading);
     const start = async (): Promise<Proc> => {
       const proc = runNode(program, { env: { MEMORY_FILE: file } });
