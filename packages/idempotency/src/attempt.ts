@@ -1,21 +1,24 @@
 import type { Call, End, Tower } from './call.js';
-import { callStore, isThenable } from './deadline.js';
+import { callStore, isThenable, settleWithin } from './deadline.js';
+import type { Claim } from './decide.js';
 import { IdempotencyError, type LeaseLossReason } from './errors.js';
 import { readableKey } from './key.js';
-import type { LeaseHolder } from './lease.js';
+import { LeaseHolder } from './lease.js';
 import { leaseLost, type OperationHost, RunOperation } from './operation.js';
-import type { Claim, Deadline, MaybePromise, OpenStore } from './store.js';
+import type { Deadline, MaybePromise, OpenStore } from './store.js';
 import { encodeValue } from './value.js';
 
-/** Tells how an attempt ended; called once. */
-type Land = (end: End) => void;
+/** Is told how an attempt ended; once. */
+interface Lander {
+  land(end: End): void;
+}
 
 /**
  * Runs `fn` as the owner of its key, keeps the lease meanwhile, and settles or releases. Answers at once, without a promise
  * of its own, when `fn` and the store do.
  */
-export function startAttempt(tower: Tower, store: OpenStore, call: Call, claim: Mine, land: Land): void {
-  new Attempt(tower, store, call, claim, land).start();
+export function startAttempt(tower: Tower, store: OpenStore, call: Call, claim: Mine, lander: Lander): void {
+  new Attempt(tower, store, call, claim, lander).start();
 }
 
 type Mine = Claim & { verdict: 'mine' };
@@ -37,25 +40,26 @@ export async function runBypassed(tower: Tower, call: Call): Promise<End> {
   }
 }
 
-class Attempt implements LeaseHolder, OperationHost {
+class Attempt extends LeaseHolder implements OperationHost {
   readonly op: RunOperation;
   readonly claimedAt: number;
   readonly #tower: Tower;
   readonly #store: OpenStore;
   readonly #call: Call;
-  readonly #land: Land;
+  readonly #lander: Lander;
   readonly #key: string;
   #lostAs: IdempotencyError | undefined;
   #landed = false;
 
-  constructor(tower: Tower, store: OpenStore, call: Call, claim: Mine, land: Land) {
+  constructor(tower: Tower, store: OpenStore, call: Call, claim: Mine, lander: Lander) {
+    super();
     this.#tower = tower;
     this.#store = store;
     this.#call = call;
-    this.#land = land;
+    this.#lander = lander;
     this.#key = readableKey(call.key);
     // Whole milliseconds, as the memory store counts: never later than the store's own beginning of the lease.
-    this.claimedAt = Math.floor(call.sent.atMs);
+    this.claimedAt = Math.floor(call.atMs);
     const { id, attempt, reason, steps } = claim;
     this.op = new RunOperation(this.#key, id, call.token, attempt, steps, this);
     tower.counts.runs++;
@@ -106,7 +110,7 @@ class Attempt implements LeaseHolder, OperationHost {
 
   #end(end: End): void {
     this.#landed = true;
-    this.#land(end);
+    this.#lander.land(end);
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -176,7 +180,7 @@ class Attempt implements LeaseHolder, OperationHost {
       const asked = this.#ask('release', (deadline) => this.#store.release(key, token, ttlMs, deadline));
       if (isThenable(asked)) await asked;
     } catch {
-      // Told by #ask; the lease ends by itself.
+      // Told by #told; the lease ends by itself.
     }
     const kind =
       error instanceof Error
@@ -198,7 +202,7 @@ class Attempt implements LeaseHolder, OperationHost {
     try {
       if (await this.#settle(encoded)) this.#reportSettled();
     } catch {
-      // Told by #ask; the lease is over anyway.
+      // Told by #told; the lease is over anyway.
     }
   }
 
@@ -209,8 +213,14 @@ class Attempt implements LeaseHolder, OperationHost {
   }
 
   #settle(encoded: string): MaybePromise<boolean> {
-    const { key, token, ttlMs } = this.#call;
-    return this.#ask('settle', (deadline) => this.#store.settle(key, token, encoded, ttlMs, deadline));
+    const { storeTimeoutMs, clock } = this.#tower.settings;
+    let answer: MaybePromise<boolean>;
+    try {
+      answer = settleWithin(storeTimeoutMs, clock, this.#store, this.#call, encoded);
+    } catch (error) {
+      return this.#told('settle', error);
+    }
+    return isThenable(answer) ? answer.catch((error: unknown) => this.#told('settle', error)) : answer;
   }
 
   async recordStep(name: string, value: string): Promise<boolean> {
@@ -220,17 +230,18 @@ class Attempt implements LeaseHolder, OperationHost {
 
   #ask<T>(operation: string, call: (deadline: Deadline) => MaybePromise<T>): MaybePromise<T> {
     const { storeTimeoutMs, clock } = this.#tower.settings;
-    const told = (error: unknown): never => {
-      this.#tower.storeFailed(operation, error);
-      throw error;
-    };
     let answer: MaybePromise<T>;
     try {
       answer = callStore(operation, storeTimeoutMs, clock, call);
     } catch (error) {
-      return told(error);
+      return this.#told(operation, error);
     }
-    return isThenable(answer) ? answer.catch(told) : answer;
+    return isThenable(answer) ? answer.catch((error: unknown) => this.#told(operation, error)) : answer;
+  }
+
+  #told(operation: string, error: unknown): never {
+    this.#tower.storeFailed(operation, error);
+    throw error;
   }
 
   #reportLoss(reason: LeaseLossReason): void {

@@ -3,7 +3,7 @@ import type { ClaimRequest } from './decide.js';
 import type { IdempotencyError } from './errors.js';
 import type { IdempotencyEvent } from './events.js';
 import type { Outcome } from './idempotency.js';
-import { encodeKey, type Key, type LaneTerms } from './key.js';
+import { encodeKey, encodeText, type Key, type LaneTerms } from './key.js';
 import type { Leases } from './lease.js';
 import type { Operation } from './operation.js';
 import { duration, type RunOptions, type Settings, wait } from './options.js';
@@ -20,35 +20,68 @@ export class Call implements ClaimRequest {
   readonly signal: AbortSignal | undefined;
   readonly ttlMs: number;
   readonly waitMs: number | false;
-  readonly leaseMs: number;
-  /** Monotonic, milliseconds. */
-  readonly arrivedAt: number;
-  /** When its claim was sent: the store's lease can't have begun earlier. */
-  readonly sent: { readonly clock: Clock; atMs: number };
   readonly #tower: Tower;
   #id: string | undefined;
+  #arrivedAt: number | undefined;
+  #sentAt: number | undefined;
 
   /** Checks the options. */
   constructor(tower: Tower, key: Key, fn: (op: Operation) => unknown, options: RunOptions | undefined) {
     const { settings } = tower;
-    const { text, lane, state } = encodeKey(key);
-    const ttlMs = options?.ttlMs === undefined ? settings.ttlMs : duration('ttlMs', options.ttlMs);
-    this.key = text;
-    this.state = lane ? state : (options?.fingerprint ?? '');
-    this.lane = lane;
+    this.#tower = tower;
     this.fn = fn;
+    if (typeof key === 'string') {
+      this.key = encodeText(key);
+      this.state = options?.fingerprint ?? '';
+      this.lane = undefined;
+    } else {
+      const { text, lane, state } = encodeKey(key);
+      this.key = text;
+      this.state = lane ? state : (options?.fingerprint ?? '');
+      this.lane = lane;
+    }
     this.retain = options?.retain;
     this.signal = options?.signal;
-    this.ttlMs = lane ? Math.max(ttlMs, lane.windowMs, lane.late?.ms ?? 0) : ttlMs;
+    const ttlMs = options?.ttlMs === undefined ? settings.ttlMs : duration('ttlMs', options.ttlMs);
+    this.ttlMs = this.lane ? Math.max(ttlMs, this.lane.windowMs, this.lane.late?.ms ?? 0) : ttlMs;
     this.waitMs = options?.waitMs === undefined ? settings.waitMs : wait(options.waitMs);
-    this.leaseMs = settings.leaseMs;
-    this.arrivedAt = settings.clock.monotonic();
-    this.sent = { clock: settings.clock, atMs: this.arrivedAt };
-    this.#tower = tower;
+  }
+
+  get leaseMs(): number {
+    return this.#tower.settings.leaseMs;
   }
 
   get keepMs(): number {
     return this.ttlMs;
+  }
+
+  get clock(): Clock {
+    return this.#tower.settings.clock;
+  }
+
+  get sent(): this {
+    return this;
+  }
+
+  /** When its claim was sent, monotonic: the store's lease can't have begun earlier. A replay from memory never asks. */
+  get atMs(): number {
+    this.#sentAt ??= this.clock.monotonic();
+    return this.#sentAt;
+  }
+
+  /** When it began to wait, monotonic; else when its claim was sent. */
+  get arrivedAt(): number {
+    return this.#arrivedAt ?? this.atMs;
+  }
+
+  /** It can't be answered at once: its patience counts from now. */
+  waits(): void {
+    this.#arrivedAt ??= this.clock.monotonic();
+  }
+
+  /** Its claim is sent now. A store that looks at `sent` reads the time itself, if it needs it. */
+  sending(store: OpenStore): void {
+    this.#sentAt = store.clock === this.clock ? undefined : this.clock.monotonic();
   }
 
   /** Made when a store needs it: a replay does not. New for each call, so it is fit to be the token too. */
@@ -86,11 +119,6 @@ export function outcomeOf({ value, via, attempt, ageMs }: Value): Outcome<unknow
   return { value, via, attempt, ageMs };
 }
 
-/** As `run` gives it. */
-export function onlyValue({ value }: Value): unknown {
-  return value;
-}
-
 /** What a flight needs of the instance that it belongs to. */
 export interface Tower {
   readonly settings: Settings;
@@ -105,6 +133,8 @@ export interface Tower {
   /** Counts and events a store's failure. */
   storeFailed(operation: string, error: unknown): void;
   refused(call: Call, error: IdempotencyError): IdempotencyError;
+  /** What a call is told whose own flight did not give it a value; counted and evented. */
+  told(call: Call, error: unknown): unknown;
   /** Uniform in [0, 1). */
   random(): number;
   nextId(): string;

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
 import { createEmitter } from '@holdfast/observe';
 import { startAttempt } from './attempt.js';
-import { Call, type Counts, type End, onlyValue, outcomeOf, type Tower, type Value } from './call.js';
+import { Call, type Counts, type End, outcomeOf, type Tower, type Value } from './call.js';
 import { callStore, isThenable, storeFailure } from './deadline.js';
+import type { Claim } from './decide.js';
 import { IdempotencyError } from './errors.js';
 import type { IdempotencyEvent } from './events.js';
-import { Flight, replay, sendClaim, timeLeft } from './flight.js';
+import { countReplay, Flight, LedFlight, sendClaim, timeLeft } from './flight.js';
 import type { Idempotency, Outcome, Snapshot, Stats } from './idempotency.js';
 import { encodeKey, type Key, readableKey } from './key.js';
 import { Leases } from './lease.js';
@@ -14,7 +15,7 @@ import type { Operation } from './operation.js';
 import type { RunOptions, Settings } from './options.js';
 import { busyError, closedError, reusedError } from './refusals.js';
 import { snapshotFor } from './snapshot.js';
-import type { Claim, Deadline, MaybePromise, OpenStore, Store } from './store.js';
+import type { Deadline, MaybePromise, OpenStore, Store } from './store.js';
 import { decodeValue } from './value.js';
 
 type Mine = Claim & { verdict: 'mine' };
@@ -60,41 +61,42 @@ export class Core implements Idempotency, Tower {
   }
 
   run<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<T> {
-    return this.#enter(key, fn, options as RunOptions | undefined, onlyValue) as Promise<T>;
+    return this.#enter(key, fn, options as RunOptions | undefined, false) as Promise<T>;
   }
 
   execute<T>(key: Key, fn: (op: Operation) => T | Promise<T>, options?: RunOptions<T>): Promise<Outcome<T>> {
-    return this.#enter(key, fn, options as RunOptions | undefined, outcomeOf) as Promise<Outcome<T>>;
+    return this.#enter(key, fn, options as RunOptions | undefined, true) as Promise<Outcome<T>>;
   }
 
   /** At once when the store answers at once, which makes a replay from memory cost about a map lookup. */
-  #enter(key: Key, fn: Call['fn'], options: RunOptions | undefined, pick: (end: Value) => unknown): Promise<unknown> {
+  #enter(key: Key, fn: Call['fn'], options: RunOptions | undefined, whole: boolean): Promise<unknown> {
     try {
       const call = this.#callOf(key, fn, options);
       const store = this.#opened;
-      if (store === undefined || this.#flights.has(call.key)) return this.#wait(call).then(pick);
+      if (store === undefined || this.#flights.has(call.key)) return this.#wait(call, whole);
       const answer = sendClaim(this, store, call);
       if (!isThenable(answer)) {
-        if (answer.verdict === 'done') return Promise.resolve(pick(replay(this, call, answer, false)));
-        if (answer.verdict === 'mine') return this.#runNow(store, call, answer, pick);
+        if (answer.verdict === 'done') return Promise.resolve(this.#replayNow(call, answer, whole));
+        if (answer.verdict === 'mine') return this.#runNow(store, call, answer, whole);
       }
-      return this.#wait(call, this.#launch(call, undefined, answer)).then(pick);
+      return this.#wait(call, whole, this.#launch(call, undefined, answer));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
+  #replayNow(call: Call, claim: Claim & { verdict: 'done' }, whole: boolean): unknown {
+    countReplay(this, call, claim);
+    const value = decodeValue(claim.value);
+    return whole ? { value, via: 'replayed', attempt: claim.attempt, ageMs: claim.ageMs } : value;
+  }
+
   /** A run whose claim was answered at once. Others who ask meanwhile join its flight. */
-  #runNow(store: OpenStore, call: Call, claim: Mine, pick: (end: Value) => unknown): Promise<unknown> {
-    const flight = new Flight(this, call, undefined);
-    this.#flights.set(call.key, flight);
+  #runNow(store: OpenStore, call: Call, claim: Mine, whole: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      startAttempt(this, store, call, claim, (end) => {
-        this.#forgetFlight(flight);
-        flight.land(end);
-        if (end.end === 'value') resolve(pick(end));
-        else reject(end.end === 'error' ? end.error : this.#told(call, end.error));
-      });
+      const flight = new LedFlight(this, call, whole, resolve, reject);
+      this.#flights.set(call.key, flight);
+      startAttempt(this, store, call, claim, flight);
     });
   }
 
@@ -109,15 +111,21 @@ export class Core implements Idempotency, Tower {
     const flight = new Flight(this, call, before);
     this.#flights.set(call.key, flight);
     void flight.fly(sent);
-    void flight.cleared.then(() => this.#forgetFlight(flight));
+    void flight.cleared.then(() => this.forgetFlight(flight));
     return flight;
   }
 
-  #forgetFlight(flight: Flight): void {
+  forgetFlight(flight: Flight): void {
     if (this.#flights.get(flight.call.key) === flight) this.#flights.delete(flight.call.key);
   }
 
-  async #wait(call: Call, launched?: Flight): Promise<Value> {
+  async #wait(call: Call, whole: boolean, launched?: Flight): Promise<unknown> {
+    call.waits();
+    const end = await this.#landed(call, launched);
+    return whole ? outcomeOf(end) : end.value;
+  }
+
+  async #landed(call: Call, launched: Flight | undefined): Promise<Value> {
     let own = launched;
     for (;;) {
       const present = own ?? this.#flights.get(call.key);
@@ -134,7 +142,7 @@ export class Core implements Idempotency, Tower {
           throw end.error;
         case 'lost':
         case 'left':
-          if (!joins) throw this.#told(call, end.error);
+          if (!joins) throw this.told(call, end.error);
           if (timeLeft(this, call) <= 0 || this.#closed) throw this.refused(call, busyError(call, 1_000));
       }
     }
@@ -176,7 +184,7 @@ export class Core implements Idempotency, Tower {
     return { ...end, value, via: 'joined' };
   }
 
-  #told(call: Call, error: unknown): unknown {
+  told(call: Call, error: unknown): unknown {
     if (!(error instanceof IdempotencyError) || error.code === 'IDEMPOTENCY_LEASE_LOST') return error;
     return this.refused(call, error);
   }

@@ -1,7 +1,8 @@
 import type { Clock } from '@holdfast/clock';
-import type { ClaimRequest } from './decide.js';
+import type { Claim, ClaimRequest } from './decide.js';
 import { IdempotencyError } from './errors.js';
-import type { Claim, Deadline, MaybePromise, OpenStore } from './store.js';
+import type { Deadline, MaybePromise, OpenStore } from './store.js';
+import type { EncodedValue } from './value.js';
 
 /** A store that did not answer in time. It may have done what it was asked. */
 function timedOut(operation: string, ms: number): IdempotencyError {
@@ -68,6 +69,27 @@ export function claimWithin(
   }
   return isThenable(answer) ? bounded('claim', ms, clock, deadline, answer) : answer;
 }
+
+/** Sends a settle by the same rules; a first run into memory is a claim and this. */
+export function settleWithin(
+  ms: number,
+  clock: Clock,
+  store: OpenStore,
+  { key, token, ttlMs }: Settling,
+  value: EncodedValue,
+): MaybePromise<boolean> {
+  const deadline = new LazyDeadline();
+  let answer: MaybePromise<boolean>;
+  try {
+    answer = store.settle(key, token, value, ttlMs, deadline);
+  } catch (error) {
+    throw storeFailure('settle', error);
+  }
+  return isThenable(answer) ? bounded('settle', ms, clock, deadline, answer) : answer;
+}
+
+/** Whose answer is stored, and for how long. */
+type Settling = { readonly key: string; readonly token: string; readonly ttlMs: number };
 
 function bounded<T>(
   operation: string,

@@ -52,7 +52,7 @@ export interface ClaimRequest {
   readonly leaseMs: number;
   /** How long an unfinished run keeps its id and steps after its lease. */
   readonly keepMs: number;
-  /** When it was sent, for a store on the same clock, which then need not look again. */
+  /** When it was sent, monotonic. A store on the same clock takes the time from here: it is read once, when it is asked for. */
   readonly sent?: { readonly clock: Clock; readonly atMs: number } | undefined;
 }
 
@@ -61,12 +61,27 @@ export type RunReason = 'first' | 'state-changed' | 'repeat' | 'window-over' | '
 /** Why a claimant is given what an earlier run gave. */
 export type ReplayReason = 'settled' | 'same-state' | 'copy-of-repeat' | 'stale-sender';
 
-/** The verdict on a claim. */
-export type Decision =
-  | { readonly verdict: 'mine'; readonly record: KeyRecord; readonly run: Run; readonly reason: RunReason }
-  | { readonly verdict: 'busy'; readonly leftMs: number; readonly sameState: boolean }
-  | { readonly verdict: 'done'; readonly delivered: Delivered; readonly reason: ReplayReason }
+/** The verdict on a claim, as the claimant is told it. */
+export type Claim =
+  | {
+      readonly verdict: 'mine';
+      readonly id: string;
+      readonly attempt: number;
+      readonly steps: readonly Step[];
+      readonly reason: RunReason;
+    }
+  | { readonly verdict: 'busy'; readonly leftMs: number }
+  | {
+      readonly verdict: 'done';
+      readonly value: EncodedValue;
+      readonly attempt: number;
+      readonly ageMs: number;
+      readonly reason: ReplayReason;
+    }
   | { readonly verdict: 'reused' };
+
+/** The verdict on a claim and, where the claimant becomes the owner, the record to put. */
+export type Decision = Exclude<Claim, { verdict: 'mine' }> | (Claim & { verdict: 'mine'; readonly record: KeyRecord });
 
 /** How many earlier states a lane remembers: a group flaps through a handful within a peer's wait. */
 export const MAX_OLDER = 7;
@@ -80,9 +95,9 @@ export function decideClaim(stored: KeyRecord | undefined, request: ClaimRequest
   const run = record?.run;
   if (record && run && now < run.until) {
     // The claimant's own retry after an answer that got lost.
-    if (run.token === request.token) return { verdict: 'mine', record, run, reason: 'first' };
+    if (run.token === request.token) return mine(record, run, 'first');
     if (differs(run.state, request)) return { verdict: 'reused' };
-    return { verdict: 'busy', leftMs: run.until - now, sameState: run.state === request.state };
+    return { verdict: 'busy', leftMs: run.until - now };
   }
   const last = record?.last;
   if (record && last) {
@@ -93,6 +108,14 @@ export function decideClaim(stored: KeyRecord | undefined, request: ClaimRequest
   return take(record, request, now);
 }
 
+function mine(record: KeyRecord, { id, attempt, steps }: Run, reason: RunReason): Decision {
+  return { verdict: 'mine', id, attempt, steps, reason, record };
+}
+
+function done({ value, attempt, settledAt }: Delivered, now: number, reason: ReplayReason): Decision {
+  return { verdict: 'done', value, attempt, ageMs: now - settledAt, reason };
+}
+
 /** A plain key asked for with another fingerprint. Calls without one match any. */
 function differs(state: string, request: ClaimRequest): boolean {
   return request.lane === undefined && state !== request.state && state !== '' && request.state !== '';
@@ -100,19 +123,17 @@ function differs(state: string, request: ClaimRequest): boolean {
 
 function absorb(record: KeyRecord, last: Delivered, request: ClaimRequest, now: number): Decision | undefined {
   const { lane } = request;
-  if (lane === undefined) return { verdict: 'done', delivered: last, reason: 'settled' };
+  if (lane === undefined) return done(last, now, 'settled');
   const age = now - last.at;
   if (last.state === request.state) {
     if (lane.repeat) {
-      return last.repeat && age < lane.repeat.ms
-        ? { verdict: 'done', delivered: last, reason: 'copy-of-repeat' }
-        : undefined;
+      return last.repeat && age < lane.repeat.ms ? done(last, now, 'copy-of-repeat') : undefined;
     }
-    return age < lane.windowMs ? { verdict: 'done', delivered: last, reason: 'same-state' } : undefined;
+    return age < lane.windowMs ? done(last, now, 'same-state') : undefined;
   }
   if (!lane.late || age >= lane.late.ms || lane.late.sender === last.sender) return undefined;
   const delivered = record.older?.find(({ state }) => state === request.state);
-  return delivered && { verdict: 'done', delivered, reason: 'stale-sender' };
+  return delivered && done(delivered, now, 'stale-sender');
 }
 
 const NO_STEPS: readonly Step[] = [];
@@ -132,12 +153,7 @@ function take(record: KeyRecord | undefined, request: ClaimRequest, now: number)
     lane: lane && { sender: lane.late?.sender, repeat: lane.repeat !== undefined },
   };
   const expiresAt = Math.max(record?.expiresAt ?? 0, now + request.leaseMs + request.keepMs);
-  return {
-    verdict: 'mine',
-    run,
-    record: { run, last: record?.last, older: record?.older, expiresAt },
-    reason: reasonFor(record, resumed, request),
-  };
+  return mine({ run, last: record?.last, older: record?.older, expiresAt }, run, reasonFor(record, resumed, request));
 }
 
 function reasonFor(record: KeyRecord | undefined, resumed: Run | undefined, request: ClaimRequest): RunReason {
@@ -145,6 +161,37 @@ function reasonFor(record: KeyRecord | undefined, resumed: Run | undefined, requ
   if (!record?.last) return 'first';
   if (record.last.state !== request.state) return 'state-changed';
   return request.lane?.repeat ? 'repeat' : 'window-over';
+}
+
+/** The record of a plain key at rest and its delivery in one object: a store in memory is full of them. */
+class PlainAnswer implements KeyRecord, Delivered {
+  readonly state: string;
+  readonly at: number;
+  readonly settledAt: number;
+  readonly attempt: number;
+  readonly value: EncodedValue;
+  readonly expiresAt: number;
+
+  constructor(state: string, at: number, settledAt: number, attempt: number, value: EncodedValue, expiresAt: number) {
+    this.state = state;
+    this.at = at;
+    this.settledAt = settledAt;
+    this.attempt = attempt;
+    this.value = value;
+    this.expiresAt = expiresAt;
+  }
+
+  get run(): undefined {
+    return undefined;
+  }
+
+  get last(): Delivered {
+    return this;
+  }
+
+  get older(): undefined {
+    return undefined;
+  }
 }
 
 /** The record after its owner settled, or undefined when `token` is not the owner. */
@@ -159,8 +206,7 @@ export function settleRecord(
   if (!record || !run || run.token !== token || run.until === 0) return undefined;
   const expiresAt = now + ttlMs;
   const { state, claimedAt: at, attempt } = run;
-  if (!run.lane)
-    return { run: undefined, last: { state, at, settledAt: now, attempt, value }, older: undefined, expiresAt };
+  if (!run.lane) return new PlainAnswer(state, at, now, attempt, value, expiresAt);
   const last: Delivered = { state, at, settledAt: now, attempt, value, ...run.lane };
   const before = record.last ? [record.last, ...(record.older ?? [])] : [];
   const older = before.filter((delivered) => delivered.state !== state).slice(0, MAX_OLDER);

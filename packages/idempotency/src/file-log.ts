@@ -62,7 +62,9 @@ export function applyEntry(table: RecordTable, entry: FileEntry, origin: 'replay
 export function* snapshotEntries(tables: ReadonlyMap<string, RecordTable>, now: number): Iterable<FileEntry> {
   for (const [ns, table] of tables) {
     for (const [k, record] of [...table.entries()]) {
-      if (now < record.expiresAt) yield { ns, k, at: now, op: 'put', record };
+      if (now >= record.expiresAt) continue;
+      const { run, last, older, expiresAt } = record;
+      yield { ns, k, at: now, op: 'put', record: { run, last, older, expiresAt } };
     }
   }
 }

@@ -1,9 +1,9 @@
 import { isJournalError } from '@holdfast/journal';
-import { type ClaimRequest, decideClaim, type KeyRecord, renewRecord } from './decide.js';
+import { type Claim, type ClaimRequest, decideClaim, type KeyRecord, renewRecord } from './decide.js';
 import { IdempotencyError } from './errors.js';
 import type { FileEntry, FileState } from './file-log.js';
 import type { RecordTable } from './record-table.js';
-import { type Claim, type OpenStore, snapshotOf } from './store.js';
+import { type OpenStore, snapshotOf } from './store.js';
 
 type Change = FileEntry extends infer E ? (E extends FileEntry ? Omit<E, 'ns' | 'k' | 'at' | 'w'> : never) : never;
 
@@ -29,31 +29,17 @@ export class FilePart implements OpenStore {
     const at = now();
     const before = this.#table.get(key);
     const decision = decideClaim(before, request, at);
-    switch (decision.verdict) {
-      case 'mine': {
-        if (decision.record !== before) {
-          this.#table.set(key, decision.record);
-          const { run, expiresAt } = decision.record;
-          try {
-            await this.#append(this.#entry(key, at, { op: 'claim', run: run!, expiresAt }));
-          } catch (error) {
-            this.#undo(key, request.token, before);
-            throw error;
-          }
-        }
-        const { id, attempt, steps } = decision.run;
-        return { verdict: 'mine', id, attempt, steps, reason: decision.reason };
-      }
-      case 'done': {
-        if (journal.failure) throw failed(journal.failure);
-        const { value, attempt, settledAt } = decision.delivered;
-        return { verdict: 'done', value, attempt, ageMs: at - settledAt, reason: decision.reason };
-      }
-      case 'busy':
-        return { verdict: 'busy', leftMs: decision.leftMs };
-      case 'reused':
-        return decision;
+    if (decision.verdict === 'done' && journal.failure) throw failed(journal.failure);
+    if (decision.verdict !== 'mine' || decision.record === before) return decision;
+    this.#table.set(key, decision.record, before);
+    const { run, expiresAt } = decision.record;
+    try {
+      await this.#append(this.#entry(key, at, { op: 'claim', run: run!, expiresAt }));
+    } catch (error) {
+      this.#undo(key, request.token, before);
+      throw error;
     }
+    return decision;
   }
 
   /** Leases live in memory: at the next open their owner is dead whatever they say. */

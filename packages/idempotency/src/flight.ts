@@ -1,10 +1,11 @@
 import { sleep } from '@holdfast/backoff';
 import { runBypassed, startAttempt } from './attempt.js';
-import type { Call, End, Tower } from './call.js';
+import { type Call, type End, outcomeOf, type Tower } from './call.js';
 import { callStore, claimWithin, isThenable } from './deadline.js';
+import type { Claim } from './decide.js';
 import { readableKey } from './key.js';
 import { busyError, reusedError } from './refusals.js';
-import type { Claim, MaybePromise, OpenStore } from './store.js';
+import type { MaybePromise, OpenStore } from './store.js';
 import { decodeValue } from './value.js';
 
 /** Between two looks at a run of another instance: from the first to the second, growing by half, with jitter. */
@@ -14,6 +15,7 @@ const POLL_MAX_MS = 500;
 /** Sends a call's claim. */
 export function sendClaim(tower: Tower, store: OpenStore, call: Call): MaybePromise<Claim> {
   const { storeTimeoutMs, clock } = tower.settings;
+  call.sending(store);
   return claimWithin(storeTimeoutMs, clock, store, call.key, call);
 }
 
@@ -24,13 +26,8 @@ export function replay(
   claim: Claim & { verdict: 'done' },
   waited: boolean,
 ): End & { end: 'value' } {
-  const { value, attempt, ageMs, reason } = claim;
-  tower.counts.hits++;
-  const key = readableKey(call.key);
-  if (tower.listening) tower.emit({ type: 'call.replayed', key, reason, ageMs, attempt });
-  const retryMs = call.lane?.retryMs;
-  if (reason === 'same-state' && retryMs !== undefined && ageMs > retryMs)
-    tower.emit({ type: 'call.absorbed_late', key, ageMs, retryMs });
+  countReplay(tower, call, claim);
+  const { value, attempt, ageMs } = claim;
   return {
     end: 'value',
     value: decodeValue(value),
@@ -39,6 +36,17 @@ export function replay(
     attempt,
     ageMs,
   };
+}
+
+/** Counts and tells a replay. */
+export function countReplay(tower: Tower, call: Call, { attempt, ageMs, reason }: Claim & { verdict: 'done' }): void {
+  tower.counts.hits++;
+  if (!tower.listening) return;
+  const key = readableKey(call.key);
+  tower.emit({ type: 'call.replayed', key, reason, ageMs, attempt });
+  const retryMs = call.lane?.retryMs;
+  if (reason === 'same-state' && retryMs !== undefined && ageMs > retryMs)
+    tower.emit({ type: 'call.absorbed_late', key, ageMs, retryMs });
 }
 
 /**
@@ -98,11 +106,7 @@ export class Flight {
       try {
         const opened = openStore(tower);
         store = isThenable(opened) ? await opened : opened;
-        let answer = look === 0 ? sent : undefined;
-        if (answer === undefined) {
-          call.sent.atMs = tower.settings.clock.monotonic();
-          answer = sendClaim(tower, store, call);
-        }
+        const answer = look === 0 && sent !== undefined ? sent : sendClaim(tower, store, call);
         claim = isThenable(answer) ? await answer : answer;
       } catch (error) {
         return this.#withoutStore(store, error);
@@ -160,8 +164,42 @@ export class Flight {
   }
 }
 
+/** A flight whose claim was answered at once: it brings its call's answer itself. */
+export class LedFlight extends Flight {
+  readonly #hangar: Hangar;
+  readonly #whole: boolean;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    hangar: Hangar,
+    call: Call,
+    whole: boolean,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    super(hangar, call, undefined);
+    this.#hangar = hangar;
+    this.#whole = whole;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  override land(end: End): void {
+    this.#hangar.forgetFlight(this);
+    super.land(end);
+    if (end.end === 'value') this.#resolve(this.#whole ? outcomeOf(end) : end.value);
+    else this.#reject(end.end === 'error' ? end.error : this.#hangar.told(this.call, end.error));
+  }
+}
+
+/** Who keeps the flights. */
+interface Hangar extends Tower {
+  forgetFlight(flight: Flight): void;
+}
+
 function flown(tower: Tower, store: OpenStore, call: Call, claim: Claim & { verdict: 'mine' }): Promise<End> {
-  return new Promise((land) => startAttempt(tower, store, call, claim, land));
+  return new Promise((resolve) => startAttempt(tower, store, call, claim, { land: resolve }));
 }
 
 /** The open store. A call does not wait for one that opens slowly any longer than for one that answers slowly. */

@@ -1,4 +1,4 @@
-export type { ClaimRequest, Delivered, ReplayReason, Run, RunReason, Step } from './decide.js';
+export type { Claim, ClaimRequest, Delivered, ReplayReason, Run, RunReason, Step } from './decide.js';
 export { IdempotencyError, type IdempotencyErrorCode, isIdempotencyError, type LeaseLossReason } from './errors.js';
 export type { IdempotencyEvent } from './events.js';
 export { fingerprintOf } from './fingerprint.js';
@@ -7,4 +7,4 @@ export type { Key, LaneKey } from './key.js';
 export { type MemoryStoreOptions, memoryStore } from './memory-store.js';
 export type { Operation } from './operation.js';
 export type { IdempotencyOptions, RunOptions } from './options.js';
-export type { Claim, Deadline, KeySnapshot, OpenStore, Store, StoreContext, StoreStats } from './store.js';
+export type { Deadline, KeySnapshot, OpenStore, Store, StoreContext, StoreStats } from './store.js';

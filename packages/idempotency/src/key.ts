@@ -45,7 +45,7 @@ const RESERVED = '\u0000';
  * @throws IdempotencyError `IDEMPOTENCY_INVALID_KEY`
  */
 export function encodeKey(key: Key): EncodedKey {
-  if (typeof key === 'string') return { text: encodeName(key), lane: undefined, state: '' };
+  if (typeof key === 'string') return { text: encodeText(key), lane: undefined, state: '' };
   if (Array.isArray(key)) return { text: checkLength(`${RESERVED}a${encodeParts(key)}`), lane: undefined, state: '' };
   if (typeof key === 'object' && key !== null && 'lane' in key) return encodeLane(key as LaneKey);
   return invalid('must be a string, an array of strings and numbers, or a lane', key);
@@ -53,13 +53,14 @@ export function encodeKey(key: Key): EncodedKey {
 
 /** The key in a form for events and messages. */
 export function readableKey(text: string): string {
-  return text.startsWith(RESERVED) ? text.slice(2) : text;
+  return text.charCodeAt(0) === 0 ? text.slice(2) : text;
 }
 
-function encodeName(name: string): string {
-  if (name === '') return invalid('must not be empty', name);
-  checkText(name);
-  return checkLength(name.startsWith(RESERVED) ? `${RESERVED}s${name}` : name);
+/** A key that is a string, as {@link encodeKey} does. */
+export function encodeText(key: string): string {
+  if (key === '') return invalid('must not be empty', key);
+  checkText(key);
+  return checkLength(key.charCodeAt(0) === 0 ? `${RESERVED}s${key}` : key);
 }
 
 function encodeParts(parts: readonly unknown[]): string {

@@ -10,25 +10,32 @@ export interface LeaseTimes {
 }
 
 /** Who holds a lease. */
-export interface LeaseHolder {
+export abstract class LeaseHolder {
   /** When the claim was sent, monotonic: the store's lease can't have begun earlier. */
-  readonly claimedAt: number;
-  renew(): MaybePromise<boolean>;
+  abstract readonly claimedAt: number;
+  /** Where {@link Leases} has it: in its list of young ones, or with a timer of its own. */
+  held: 'no' | 'young' | 'kept' = 'no';
+  before: LeaseHolder | undefined = undefined;
+  after: LeaseHolder | undefined = undefined;
+  stop: (() => void) | undefined = undefined;
+
+  abstract renew(): MaybePromise<boolean>;
   /** The run should stop; its lease is not renewed any more. Called at most once, before or with `onLost`. */
-  onEnding(reason: LeaseLossReason): void;
+  abstract onEnding(reason: LeaseLossReason): void;
   /** The lease has ended, others may own the key. Called at most once. */
-  onLost(reason: LeaseLossReason): void;
+  abstract onLost(reason: LeaseLossReason): void;
 }
 
 /**
  * The leases of one instance. Most runs end long before their first renewal, so a lease gets a timer of its own only when
- * it is a sixth of its length old; until then one timer looks after all.
+ * it is a sixth of its length old; until then one timer looks after all, in a list that a holder enters and leaves for next
+ * to nothing.
  */
 export class Leases {
   readonly #times: LeaseTimes;
-  /** In the order in which they were taken. */
-  readonly #young = new Set<LeaseHolder>();
-  readonly #kept = new Map<LeaseHolder, () => void>();
+  /** The young ones, in the order in which they were taken. */
+  #first: LeaseHolder | undefined;
+  #last: LeaseHolder | undefined;
   #armed = false;
 
   constructor(times: LeaseTimes) {
@@ -36,15 +43,30 @@ export class Leases {
   }
 
   hold(holder: LeaseHolder): void {
-    this.#young.add(holder);
+    holder.held = 'young';
+    holder.before = this.#last;
+    if (this.#last) this.#last.after = holder;
+    else this.#first = holder;
+    this.#last = holder;
     if (!this.#armed) this.#arm();
   }
 
   /** Stops renewing it; nothing is called any more. */
   drop(holder: LeaseHolder): void {
-    if (this.#young.delete(holder)) return;
-    this.#kept.get(holder)?.();
-    this.#kept.delete(holder);
+    if (holder.held === 'young') this.#unlink(holder);
+    else holder.stop?.();
+    holder.held = 'no';
+    holder.stop = undefined;
+  }
+
+  #unlink(holder: LeaseHolder): void {
+    const { before, after } = holder;
+    if (before) before.after = after;
+    else this.#first = after;
+    if (after) after.before = before;
+    else this.#last = before;
+    holder.before = undefined;
+    holder.after = undefined;
   }
 
   #arm(): void {
@@ -54,13 +76,14 @@ export class Leases {
 
   #look(): void {
     const now = this.#times.clock.monotonic();
-    for (const holder of this.#young) {
+    for (let holder = this.#first; holder; holder = this.#first) {
       if (now - holder.claimedAt < this.#times.leaseMs / 6) break;
-      this.#young.delete(holder);
-      this.#kept.set(holder, keepLease(this.#times, holder));
+      this.#unlink(holder);
+      holder.held = 'kept';
+      holder.stop = keepLease(this.#times, holder);
     }
     this.#armed = false;
-    if (this.#young.size > 0) this.#arm();
+    if (this.#first) this.#arm();
   }
 }
 
@@ -96,7 +119,8 @@ function keepLease({ clock, leaseMs, maxRunMs }: LeaseTimes, holder: LeaseHolder
     }
     if (stopped) return;
     arm();
-    if (!ending) void renew(now);
+    // Whole milliseconds, as the memory store counts.
+    if (!ending) void renew(Math.floor(now));
   };
   const renew = async (sentAt: number): Promise<void> => {
     let kept: boolean;

@@ -1,9 +1,19 @@
 import type { Clock } from '@holdfast/clock';
-import { decideClaim, type KeyRecord, releaseRecord, renewRecord, settleRecord, stepRecord } from './decide.js';
+import {
+  type Claim,
+  type ClaimRequest,
+  decideClaim,
+  type KeyRecord,
+  releaseRecord,
+  renewRecord,
+  settleRecord,
+  stepRecord,
+} from './decide.js';
 import { readableKey } from './key.js';
 import { count, DEFAULTS } from './options.js';
+import { RecentTime } from './recent-time.js';
 import { RecordTable } from './record-table.js';
-import { type Claim, type OpenStore, type Store, type StoreContext, snapshotOf } from './store.js';
+import { type OpenStore, type Store, type StoreContext, snapshotOf } from './store.js';
 
 /** Options of {@link memoryStore}; each namespace on the store has these bounds for itself. */
 export interface MemoryStoreOptions {
@@ -51,53 +61,51 @@ function timeOf(clock: Clock): number {
 }
 
 class MemoryPart implements OpenStore {
+  readonly clock: Clock;
   readonly #table: RecordTable;
-  readonly #clock: Clock;
+  readonly #recent: RecentTime;
 
   constructor(table: RecordTable, clock: Clock) {
+    this.clock = clock;
     this.#table = table;
-    this.#clock = clock;
+    this.#recent = new RecentTime(clock);
   }
 
-  claim(key: string, request: Parameters<OpenStore['claim']>[1]): Claim {
-    const { sent } = request;
-    const now = sent?.clock === this.#clock ? Math.floor(sent.atMs) : timeOf(this.#clock);
-    const decision = decideClaim(this.#table.get(key), request, now);
-    switch (decision.verdict) {
-      case 'mine': {
-        this.#table.set(key, decision.record);
-        const { id, attempt, steps } = decision.run;
-        return { verdict: 'mine', id, attempt, steps, reason: decision.reason };
-      }
-      case 'done': {
-        const { value, attempt, settledAt } = decision.delivered;
-        return { verdict: 'done', value, attempt, ageMs: now - settledAt, reason: decision.reason };
-      }
-      case 'busy':
-        return { verdict: 'busy', leftMs: decision.leftMs };
-      case 'reused':
-        return decision;
+  claim(key: string, request: ClaimRequest): Claim {
+    const before = this.#table.get(key);
+    if (before !== undefined && before.run === undefined && request.lane === undefined) {
+      const answer = decideClaim(before, request, this.#recent.now());
+      if (answer.verdict !== 'mine') return answer;
     }
+    const { sent } = request;
+    const now = sent?.clock === this.clock ? Math.floor(sent.atMs) : timeOf(this.clock);
+    const decision = decideClaim(before, request, now);
+    if (decision.verdict === 'mine') this.#table.set(key, decision.record, before);
+    return decision;
   }
 
   renew(key: string, token: string, leaseMs: number, keepMs: number): boolean {
-    return this.#put(key, renewRecord(this.#table.get(key), token, leaseMs, keepMs, timeOf(this.#clock)));
+    const before = this.#table.get(key);
+    return this.#put(key, before, renewRecord(before, token, leaseMs, keepMs, timeOf(this.clock)));
   }
 
   settle(key: string, token: string, value: string, ttlMs: number): boolean {
-    return this.#put(key, settleRecord(this.#table.get(key), token, value, ttlMs, timeOf(this.#clock)));
+    const before = this.#table.get(key);
+    return this.#put(key, before, settleRecord(before, token, value, ttlMs, timeOf(this.clock)));
   }
 
   release(key: string, token: string, keepMs: number): boolean {
-    return this.#put(key, releaseRecord(this.#table.get(key), token, keepMs, timeOf(this.#clock)));
+    const before = this.#table.get(key);
+    return this.#put(key, before, releaseRecord(before, token, keepMs, timeOf(this.clock)));
   }
 
   step(key: string, token: string, name: string, value: string): boolean {
-    return this.#put(key, stepRecord(this.#table.get(key), token, name, value));
+    const before = this.#table.get(key);
+    return this.#put(key, before, stepRecord(before, token, name, value));
   }
 
   peek(key: string): ReturnType<OpenStore['peek']> {
-    return snapshotOf(this.#table.get(key), timeOf(this.#clock));
+    return snapshotOf(this.#table.get(key), timeOf(this.clock));
   }
 
   forget(key: string): boolean {
@@ -113,8 +121,8 @@ class MemoryPart implements OpenStore {
   /** What is stored stays for the others who have the store, and for whoever opens it again. */
   close(): void {}
 
-  #put(key: string, record: KeyRecord | undefined): boolean {
-    if (record) this.#table.set(key, record);
+  #put(key: string, before: KeyRecord | undefined, record: KeyRecord | undefined): boolean {
+    if (record) this.#table.set(key, record, before);
     return record !== undefined;
   }
 }

@@ -1,5 +1,5 @@
 import type { Collection, Document, FindOneAndUpdateOptions, MongoClient } from 'mongodb';
-import { type ClaimRequest, decideClaim, type KeyRecord, type RunReason } from './decide.js';
+import { type Claim, type ClaimRequest, decideClaim, type KeyRecord, type RunReason } from './decide.js';
 import { IdempotencyError } from './errors.js';
 import {
   claimPipeline,
@@ -10,7 +10,7 @@ import {
   settlePipeline,
   stepPipeline,
 } from './mongo-pipelines.js';
-import { type Claim, type Deadline, type KeySnapshot, type OpenStore, snapshotOf } from './store.js';
+import { type Deadline, type KeySnapshot, type OpenStore, snapshotOf } from './store.js';
 
 /** A key as it is stored. `exp` is `expiresAt` for the TTL index. */
 export type KeyDocument = { _id: string; exp: Date } & {
@@ -45,12 +45,10 @@ export class MongoPart implements OpenStore {
     }
     const decision = decideClaim(recordOf(found), request, now);
     switch (decision.verdict) {
-      case 'done': {
-        const { value, attempt, settledAt } = decision.delivered;
-        return { verdict: 'done', value, attempt, ageMs: Math.max(0, now - settledAt), reason: decision.reason };
-      }
+      // The reader's clock may be a little behind the lease's beginning, or the settling (measured).
+      case 'done':
+        return { ...decision, ageMs: Math.max(0, decision.ageMs) };
       case 'busy':
-        // The reader's clock may be a little behind the lease's beginning (measured).
         return { verdict: 'busy', leftMs: Math.min(decision.leftMs, request.leaseMs) };
       case 'reused':
         return decision;

@@ -26,6 +26,8 @@ export class RecordTable {
   readonly #inFlight = new Map<string, KeyRecord>();
   readonly #atRest: LRUCache<string, KeyRecord>;
   readonly #options: TableOptions;
+  /** Of every `set` on the cache. */
+  readonly #setting = { size: 0 };
   #cancelSweep: (() => void) | undefined;
   #evicted = 0;
 
@@ -44,22 +46,23 @@ export class RecordTable {
     return this.#inFlight.get(key) ?? this.#atRest.get(key);
   }
 
-  /** Puts the record where it belongs, in flight or at rest. */
-  set(key: string, record: KeyRecord): void {
-    this.#armSweep();
-    if (record.run !== undefined && record.run.until > 0) {
-      if (!this.#inFlight.has(key)) this.#atRest.delete(key);
+  /** Puts the record where it belongs, in flight or at rest. `before` is what `get` gives now. */
+  set(key: string, record: KeyRecord, before = this.get(key)): void {
+    if (this.#cancelSweep === undefined) this.#armSweep();
+    if (flies(record)) {
+      if (before !== undefined && !flies(before)) this.#atRest.delete(key);
       this.#inFlight.set(key, record);
       return;
     }
-    this.#inFlight.delete(key);
+    if (before !== undefined && flies(before)) this.#inFlight.delete(key);
     const size = sizeOf(key, record);
     if (size > this.#options.maxBytes) {
       this.#atRest.delete(key);
       this.#reportEviction(key, record, 'too-large');
       return;
     }
-    this.#atRest.set(key, record, { size });
+    this.#setting.size = size;
+    this.#atRest.set(key, record, this.#setting);
   }
 
   delete(key: string): boolean {
@@ -96,7 +99,7 @@ export class RecordTable {
   }
 
   #armSweep(): void {
-    this.#cancelSweep ??= this.#options.clock.schedule(SWEEP_MS, () =>
+    this.#cancelSweep = this.#options.clock.schedule(SWEEP_MS, () =>
       this.#sweep(this.#atRest.rentries() as Iterator<[string, KeyRecord]>),
     );
   }
@@ -117,6 +120,11 @@ export class RecordTable {
     this.#cancelSweep = undefined;
     if (this.#inFlight.size + this.#atRest.size > 0) this.#armSweep();
   }
+}
+
+/** Whether a run is in flight: never evicted. */
+function flies({ run }: KeyRecord): boolean {
+  return run !== undefined && run.until > 0;
 }
 
 function sizeOf(key: string, record: KeyRecord): number {

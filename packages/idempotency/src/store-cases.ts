@@ -1,7 +1,7 @@
 // Longer than 300 lines: one list of cases, each of a few lines, that is read as a page.
-import type { ClaimRequest } from './decide.js';
+import type { Claim, ClaimRequest } from './decide.js';
 import type { LaneTerms } from './key.js';
-import type { Claim, Deadline, MaybePromise, OpenStore } from './store.js';
+import type { Deadline, MaybePromise, OpenStore } from './store.js';
 
 /** What a conformance case runs on. */
 export interface StoreUnderTest {

@@ -1,5 +1,5 @@
 import type { Clock } from '@holdfast/clock';
-import type { ClaimRequest, Delivered, KeyRecord, ReplayReason, Run, RunReason, Step } from './decide.js';
+import type { Claim, ClaimRequest, Delivered, KeyRecord, Run } from './decide.js';
 import type { IdempotencyEvent } from './events.js';
 import type { EncodedValue } from './value.js';
 
@@ -11,25 +11,6 @@ export interface Deadline {
   /** Aborts when the time is up. Made on first use. */
   readonly signal: AbortSignal;
 }
-
-/** What a store answers to a claim. */
-export type Claim =
-  | {
-      readonly verdict: 'mine';
-      readonly id: string;
-      readonly attempt: number;
-      readonly steps: readonly Step[];
-      readonly reason: RunReason;
-    }
-  | { readonly verdict: 'busy'; readonly leftMs: number }
-  | {
-      readonly verdict: 'done';
-      readonly value: EncodedValue;
-      readonly attempt: number;
-      readonly ageMs: number;
-      readonly reason: ReplayReason;
-    }
-  | { readonly verdict: 'reused' };
 
 /** What `peek` shows of a key. */
 export interface KeySnapshot {
@@ -74,6 +55,8 @@ export interface Store {
  * written. Whoever does not hold the token of the present run is refused (`false`) by renew, settle, release and step.
  */
 export interface OpenStore {
+  /** Set by a store that takes the time of a claim from `ClaimRequest.sent` when that is of this clock. */
+  readonly clock?: Clock | undefined;
   /** Atomic across everybody who uses the store. The same token again is answered `mine`, so a lost answer can be asked for again. */
   claim(key: string, request: ClaimRequest, deadline: Deadline): MaybePromise<Claim>;
   renew(key: string, token: string, leaseMs: number, keepMs: number, deadline: Deadline): MaybePromise<boolean>;
@@ -92,5 +75,7 @@ export interface OpenStore {
 
 /** A snapshot of `record`, unless it has expired. */
 export function snapshotOf(record: KeyRecord | undefined, now: number): KeySnapshot | undefined {
-  return record && now < record.expiresAt ? { ...record, now } : undefined;
+  if (!record || now >= record.expiresAt) return undefined;
+  const { run, last, older, expiresAt } = record;
+  return { run, last, older, expiresAt, now };
 }

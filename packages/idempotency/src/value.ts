@@ -1,10 +1,13 @@
 import { IdempotencyError } from './errors.js';
 
 /**
- * A value as every store keeps it: a tag and text. `s` a string as it is, `j` JSON, `u` undefined, `x` JSON with the places
- * of what JSON can't say (undefined, -0). Strings skip JSON because replaying one must cost about a map lookup.
+ * A value as every store keeps it. A string is kept as it is, because replaying one must cost about a map lookup; all else
+ * begins with NUL and a tag: `s` a string that begins with NUL, `j` JSON, `u` undefined, `x` JSON with the places of what
+ * JSON can't say (undefined, -0).
  */
 export type EncodedValue = string;
+
+const NUL = '\u0000';
 
 type Place = readonly (string | number)[];
 type Special = readonly [place: Place, what: 'u' | 'z'];
@@ -19,22 +22,26 @@ const MAX_DEPTH = 100;
  * function, symbol, NaN, Infinity, Date, Map, class instance, hole or cycle.
  */
 export function encodeValue(value: unknown): EncodedValue {
-  if (typeof value === 'string') return isWellFormed(value) ? `s${value}` : `j${JSON.stringify(value)}`;
-  if (value === undefined) return 'u';
+  if (typeof value === 'string') {
+    if (!isWellFormed(value)) return `${NUL}j${JSON.stringify(value)}`;
+    return value.charCodeAt(0) === 0 ? `${NUL}s${value}` : value;
+  }
+  if (value === undefined) return `${NUL}u`;
   const specials: Special[] = [];
   inspect(value, [], specials);
-  return specials.length === 0 ? `j${JSON.stringify(value)}` : `x${JSON.stringify([specials, value])}`;
+  return specials.length === 0 ? `${NUL}j${JSON.stringify(value)}` : `${NUL}x${JSON.stringify([specials, value])}`;
 }
 
 /** The value that was encoded; a fresh copy each time. */
 export function decodeValue(encoded: EncodedValue): unknown {
-  switch (encoded[0]) {
+  if (encoded.charCodeAt(0) !== 0) return encoded;
+  switch (encoded[1]) {
     case 's':
-      return encoded.slice(1);
+      return encoded.slice(2);
     case 'u':
       return undefined;
     case 'j':
-      return JSON.parse(encoded.slice(1));
+      return JSON.parse(encoded.slice(2));
     case 'x':
       return restore(encoded);
     default:
@@ -50,7 +57,7 @@ export function isWellFormed(text: string): boolean {
 }
 
 function restore(encoded: EncodedValue): unknown {
-  const [specials, value] = JSON.parse(encoded.slice(1)) as [Special[], unknown];
+  const [specials, value] = JSON.parse(encoded.slice(2)) as [Special[], unknown];
   const holder = { root: value };
   for (const [place, what] of specials) {
     let at: Record<string | number, unknown> = holder;

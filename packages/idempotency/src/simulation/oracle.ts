@@ -1,4 +1,4 @@
-import type { Claim } from '../store.js';
+import type { Claim } from '../decide.js';
 
 /** One answered claim that made its caller the owner, as that caller sees it. `sent` and `heard` count steps of the schedule. */
 export interface Ownership {

@@ -1,6 +1,6 @@
 import { isThenable } from '../deadline.js';
-import type { ClaimRequest } from '../decide.js';
-import type { Claim, Deadline, MaybePromise, OpenStore, Store } from '../store.js';
+import type { Claim, ClaimRequest } from '../decide.js';
+import type { Deadline, MaybePromise, OpenStore, Store } from '../store.js';
 import { Oracle, type Ownership, type SentClaim, type SimulationTimes } from './oracle.js';
 import { type SimulatedClock, simulatedClock } from './simulated-clock.js';
 

@@ -88,9 +88,9 @@ describe.skipIf(!needs('mongod'))('mongoStore', () => {
       expect({ at, verdict: got.verdict }).toEqual({ at, verdict: expected.verdict });
       if (expected.verdict === 'mine' && got.verdict === 'mine') {
         expect({ id: got.id, attempt: got.attempt, steps: got.steps }).toEqual({
-          id: expected.run.id,
-          attempt: expected.run.attempt,
-          steps: expected.run.steps,
+          id: expected.id,
+          attempt: expected.attempt,
+          steps: expected.steps,
         });
         if (record?.run?.token !== 't' || record.run.until <= now) expect(got.reason).toBe(expected.reason);
       }
