@@ -40,9 +40,10 @@ export function alertRoutes(services: Services): Router {
     const { limit, status, timelines: whole } = check(alertQuery, request.query, 'the query string');
     const { alerts, total } = services.book.list({ limit, status }, Date.now());
     const explain = timelines(services);
-    const shown = await Promise.all(
-      alerts.map((alert) => (whole === 'true' ? withTimelines(alert, explain) : services.rows.alert(alert))),
-    );
+    const shown =
+      whole === 'true'
+        ? await Promise.all(alerts.map((alert) => withTimelines(alert, explain)))
+        : await services.rows.alerts(alerts);
     response.json({ alerts: shown, total });
   });
 

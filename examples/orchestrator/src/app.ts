@@ -23,8 +23,10 @@ const WEBHOOK_BYTES = 16 * 1024 * 1024;
 const ENTRY_BYTES = 16 * 1024 * 1024;
 const API_BYTES = 1024 * 1024;
 
-/** What `jsonBody` says of bytes that are no usable JSON. */
-const NO_JSON: ReadonlySet<string> = new Set(['invalid_json', 'too_deep']);
+/** What a body gets that can't be taken, and that would be sent again for ever. */
+const UNREADABLE: ReadonlySet<number> = new Set([400, 413, 415]);
+/** These the route has counted itself. */
+const COUNTED: ReadonlySet<string> = new Set(['invalid_payload', 'no_alerts']);
 
 /** Nothing but this page's own scripts and styles; the API answers JSON only. */
 const CONTENT_SECURITY = {
@@ -52,7 +54,7 @@ export function createApp(
   app
     .disable('x-powered-by')
     .disable('etag')
-    .set('trust proxy', trustProxy(config.TRUST_PROXY))
+    .set('trust proxy', config.TRUST_PROXY ?? false)
     .set('query parser', 'simple');
 
   app.use(accessLog(services.log));
@@ -95,9 +97,11 @@ export function createApp(
     .post(...jsonBody(WEBHOOK_BYTES), webhookRoute(services))
     .all(methodNotAllowed('POST'));
 
-  // What is no JSON never reached the route; it is counted and shown all the same.
+  // What can't be read, or kept, is counted and shown.
   app.use('/webhook', ((error, request, _response, next) => {
-    if (error instanceof HttpError && NO_JSON.has(error.code)) refused(services, request, error);
+    const known = translate(error);
+    const gone = error instanceof Error && 'type' in error && error.type === 'request.aborted';
+    if (known && UNREADABLE.has(known.status) && !COUNTED.has(known.code) && !gone) refused(services, request, known);
     next(error);
   }) satisfies ErrorRequestHandler);
 
@@ -120,10 +124,4 @@ function methodNotAllowed(allow: string): express.RequestHandler {
     // A GET that answered 200 would swallow an alert whose POST was redirected.
     throw new HttpError(405, 'method_not_allowed', `${request.method} is not for this route`, { allow });
   };
-}
-
-/** `TRUST_PROXY`: a number of hops, or addresses with commas between. */
-function trustProxy(text: string | undefined): boolean | number | string[] {
-  if (text === undefined || text === 'none' || text === 'false') return false;
-  return /^\d+$/.test(text) ? Number(text) : text.split(',').map((each) => each.trim());
 }

@@ -65,13 +65,11 @@ export class Broadcaster {
   async #tellRows(now: number): Promise<void> {
     const { book, rows, feed } = this.#services;
     const batch = [...this.#dirty].slice(0, ROWS_A_TICK);
-    const told = [];
-    for (const fingerprint of batch) {
+    const changed = batch.flatMap((fingerprint) => {
       this.#dirty.delete(fingerprint);
-      const alert = book.get(fingerprint, now);
-      if (alert) told.push(await rows.alert(alert));
-    }
-    if (told.length > 0) feed.publish('alerts', told);
+      return book.get(fingerprint, now) ?? [];
+    });
+    if (changed.length > 0) feed.publish('alerts', await rows.alerts(changed));
   }
 
   #tellOverview(now: number): void {

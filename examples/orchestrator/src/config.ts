@@ -20,6 +20,9 @@ const addresses = z
   .transform((text) => text.split(',').map((each) => each.trim()))
   .pipe(z.array(z.email({ error: 'must be one e-mail address, or several with commas between' })).min(1));
 
+/** It goes into a header. A file's last line end is the usual way for one to slip in. */
+const secret = z.string().regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces or line ends');
+
 const environment = z
   .object({
     PORT: port.default(3000),
@@ -34,11 +37,12 @@ const environment = z
       .optional(),
     HEALTH_PORT: port.optional(),
     SLACK_WEBHOOK_URL: httpUrl.optional(),
-    SENDGRID_API_KEY: z.string().optional(),
+    SENDGRID_API_KEY: secret.optional(),
     SENDGRID_API_URL: httpUrl.optional(),
     SMTP_URL: z
       .string()
       .regex(/^smtps?:\/\//, 'must begin with smtp:// or smtps://')
+      .refine(isMailServer, 'must be smtp://user:password@host:port, with % escapes for signs such as @ / : in either')
       .optional(),
     ALERT_EMAIL_FROM: z.email({ error: 'must be an e-mail address' }).optional(),
     ALERT_EMAIL_TO: addresses.optional(),
@@ -63,9 +67,20 @@ const environment = z
     WEBHOOK_TIMEOUT_MS: milliseconds(30_000),
     API_TIMEOUT_MS: milliseconds(10_000),
     CONSOLIDATE_EVERY_MS: milliseconds(60 * 60_000),
-    API_TOKEN: z.string().optional(),
+    API_TOKEN: secret.optional(),
     ALLOW_UNAUTHENTICATED: flag.transform((text) => text === 'true'),
-    TRUST_PROXY: z.string().optional(),
+    TRUST_PROXY: z
+      .string()
+      .transform((text, context) => {
+        const proxies = proxiesOf(text);
+        if (proxies !== undefined) return proxies;
+        context.addIssue({
+          code: 'custom',
+          message: 'must be none, a number of proxies, or their addresses with commas between',
+        });
+        return z.NEVER;
+      })
+      .optional(),
     LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   })
   .superRefine((config, context) => {
@@ -106,4 +121,30 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.');
   return host === 'localhost' || host === '::1';
+}
+
+/** Whether an address names a mail server, and its user and password can be read. */
+function isMailServer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { hostname, username, password } = new URL(text);
+  try {
+    return hostname !== '' && decodeURIComponent(username + password) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Which proxies to believe: so many hops, or these addresses and networks. `undefined` for what is neither. */
+function proxiesOf(text: string): false | number | string[] | undefined {
+  if (text === 'none' || text === 'false') return false;
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  const given = text.split(',').map((each) => each.trim());
+  return given.every(isNetwork) ? given : undefined;
+}
+
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', bits, ...more] = text.split('/');
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return most > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
 }

@@ -53,6 +53,7 @@ export const CONTRACT: readonly RouteContract[] = [
       200: { description: 'accepted, or a copy of what was', schema: webhookAnswer },
       400: json('no JSON, or nothing in alerts'),
       413: json('larger than 16 MB'),
+      415: json('an encoding that is none of gzip, deflate and br'),
       503: later,
     },
   },
@@ -158,7 +159,12 @@ export const CONTRACT: readonly RouteContract[] = [
     path: '/api/dead-letters/replay',
     summary: 'Sends dead letters again; an Idempotency-Key makes a retry the same replay',
     body: replayBody,
-    answers: { ...ok(replayed), 400: json('neither ids nor a filter'), 409: json('the preview is out of date') },
+    answers: {
+      ...ok(replayed),
+      400: json('neither ids nor a filter'),
+      409: json('the preview is out of date, or another replay runs'),
+      422: json('the Idempotency-Key was used for another replay'),
+    },
   },
   {
     method: 'get',

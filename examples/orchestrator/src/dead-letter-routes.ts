@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { DeadFilter, DeadLetter, Delivery, Outcome } from '@holdfast/alert-delivery';
 import { Router } from 'express';
 import { z } from 'zod';
@@ -45,18 +46,24 @@ export function deadLetterRoutes(services: Services): Router {
     const run = async (): Promise<Replayed> => {
       if (replaying) throw new HttpError(409, 'replay_running', 'another replay runs; wait for its results');
       replaying = true;
+      let ended: Promise<unknown> = Promise.resolve();
       try {
         const ids = 'ids' in asked ? [...new Set(asked.ids)] : await frozen(services.delivery, asked);
-        return await replay(services, ids, asked.perSecond);
+        const replay = await startReplay(services, ids, asked.perSecond);
+        ended = replay.ended;
+        return await replay.answer;
       } finally {
-        replaying = false;
+        // Not with the answer: what is slow goes on behind it, and two at once would share out no rate.
+        void ended.then(() => {
+          replaying = false;
+        });
       }
     };
     const key = request.headers['idempotency-key'];
     // The same click twice, or a retry of a lost answer, is one replay and gets its results.
     response.json(
       typeof key === 'string' && key !== ''
-        ? await services.idempotency.run(['replay', key.slice(0, 200)], run)
+        ? await services.idempotency.run(['replay', digest(key)], run, { fingerprint: digest(JSON.stringify(asked)) })
         : await run(),
     );
   });
@@ -93,32 +100,45 @@ type Replayed = { results: Result[]; total: number };
 type Result = { id: string; status: Outcome['status'] | 'not-found' | 'pending' };
 
 /**
- * Replays and gives a result for each id. What has not ended when the request's time is nearly up is `pending`: it goes
- * on, and `GET /api/alerts` tells how it ended.
+ * Replays, with a result for each id in `answer`. What has not ended when the request's time is nearly up is `pending`: it
+ * goes on until `ended`, and `GET /api/alerts` tells how. A drain stops it: what it has not sent stays a dead letter.
  */
-async function replay(
-  { delivery, config, job, log }: Services,
+async function startReplay(
+  { delivery, config, job, log, draining }: Services,
   ids: string[],
   perSecond: number | undefined,
-): Promise<Replayed> {
+): Promise<{ answer: Promise<Replayed>; ended: Promise<void> }> {
   const results = new Map<string, Result>();
   for (const id of ids) {
     const found = await delivery.explain(id);
     results.set(id, { id, status: found?.status === 'dead' ? 'pending' : 'not-found' });
   }
   const known = ids.filter((id) => results.get(id)?.status === 'pending');
-  const run = job('replay', async () => {
-    for await (const outcome of delivery.replay({ ids: known, perSecond })) results.set(outcome.id, outcome);
-  });
+  const ended = job('replay', async () => {
+    const outcomes = delivery.replay({ ids: known, perSecond })[Symbol.asyncIterator]();
+    const stop = aborted(draining);
+    for (;;) {
+      const step = await Promise.race([outcomes.next(), stop]);
+      if (step === undefined || step.done) return;
+      results.set(step.value.id, step.value);
+    }
+  }).catch((error: unknown) => log.error({ err: error }, 'a replay failed'));
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, config.API_TIMEOUT_MS * 0.8);
   });
-  try {
-    await Promise.race([run, timeUp]);
-  } finally {
+  const answer = Promise.race([ended, timeUp]).then(() => {
     clearTimeout(timer);
-    run.catch((error: unknown) => log.error({ err: error }, 'a replay failed'));
-  }
-  return { results: [...results.values()], total: results.size };
+    return { results: [...results.values()], total: results.size };
+  });
+  return { answer, ended };
 }
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');

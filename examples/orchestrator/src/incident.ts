@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Entry } from '@holdfast/persistent-kb';
 import { nameOf } from './notification.js';
-import type { Payload } from './payload.js';
+import type { Payload, WebhookAlert } from './payload.js';
 import { oneLine } from './plain-text.js';
 
 /** What is known of all incidents of one alert name. Times are ISO 8601. */
@@ -69,12 +69,20 @@ export function incidentId(alertname: string): string {
   return Buffer.byteLength(id) <= 200 ? id : `incident:${createHash('sha256').update(alertname).digest('hex')}`;
 }
 
-/** The alert names in `happenings`, each with those that concern it, oldest first. */
+/** The alert names in `happenings`, each with those that concern it, oldest first; each with the alerts of that name alone. */
 export function byName(happenings: readonly Happening[]): Map<string, Happening[]> {
   const names = new Map<string, Happening[]>();
   for (const happening of [...happenings].sort((a, b) => a.acceptedAt - b.acceptedAt)) {
-    for (const name of new Set(happening.payload.alerts.map(({ labels }) => nameOf(labels)))) {
-      names.set(name, [...(names.get(name) ?? []), happening]);
+    const own = new Map<string, WebhookAlert[]>();
+    for (const alert of happening.payload.alerts) {
+      const name = nameOf(alert.labels);
+      own.set(name, own.get(name) ?? []);
+      own.get(name)!.push(alert);
+    }
+    for (const [name, alerts] of own) {
+      const list = names.get(name) ?? [];
+      list.push({ ...happening, payload: { ...happening.payload, alerts } });
+      names.set(name, list);
     }
   }
   return names;
@@ -89,11 +97,14 @@ export function byName(happenings: readonly Happening[]): Map<string, Happening[
 export function learn(before: Entry | undefined, alertname: string, happenings: readonly Happening[]): Incident {
   const known = before !== undefined && isIncident(before);
   const next: Incident = known ? structuredClone(before) : { ...before, ...blank(alertname) };
+  // Looked up for each alert, of which one post may bring a hundred thousand.
+  const counted = new Map(next.counted.map((each) => [each.id, each]));
+  const episodes = new Map(next.episodes.map((each) => [each.key, each]));
   let changed = false;
   for (const happening of happenings) {
     if (happening.acceptedAt <= next.floor) continue;
-    changed = countFate(next, happening) || changed;
-    changed = countEpisodes(next, happening) || changed;
+    changed = countFate(next, counted, happening) || changed;
+    changed = countEpisodes(next, episodes, happening) || changed;
   }
   if (known && !changed) return before;
   for (const { at } of next.counted.splice(0, next.counted.length - MAX_COUNTED)) next.floor = Math.max(next.floor, at);
@@ -176,29 +187,33 @@ function blank(alertname: string): Incident {
 }
 
 /** A notification counts once, and moves from pending to how it ended. */
-function countFate(incident: Incident, { id, acceptedAt, fate }: Happening): boolean {
-  const known = incident.counted.find((each) => each.id === id);
+function countFate(incident: Incident, counted: Map<string, Counted>, { id, acceptedAt, fate }: Happening): boolean {
+  const known = counted.get(id);
   if (known && (!('pending' in known.fate) || 'pending' in fate)) return false;
   if (known) known.fate = fate;
   else {
+    const first = { id, at: acceptedAt, fate };
     incident.notifications++;
-    incident.counted.push({ id, at: acceptedAt, fate });
+    incident.counted.push(first);
+    counted.set(id, first);
   }
   if ('channel' in fate) incident.channels[fate.channel] = (incident.channels[fate.channel] ?? 0) + 1;
   if ('dead' in fate) incident.dead++;
   return true;
 }
 
-function countEpisodes(incident: Incident, { acceptedAt, payload }: Happening): boolean {
+function countEpisodes(incident: Incident, episodes: Map<string, Episode>, happening: Happening): boolean {
+  const { acceptedAt, payload } = happening;
   let changed = false;
   for (const alert of payload.alerts) {
     if (nameOf(alert.labels) !== incident.alertname) continue;
     const startsAt = instant(alert.startsAt) ?? new Date(acceptedAt).toISOString();
     const key = `${alert.fingerprint}@${alert.startsAt ? startsAt : ''}`;
-    let episode = incident.episodes.find((each) => each.key === key);
+    let episode = episodes.get(key);
     if (!episode) {
       episode = { key, startsAt };
       incident.episodes.push(episode);
+      episodes.set(key, episode);
       incident.seen++;
       incident.firstSeen = incident.firstSeen && incident.firstSeen < startsAt ? incident.firstSeen : startsAt;
       incident.lastSeen = incident.lastSeen > startsAt ? incident.lastSeen : startsAt;

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import type { Step, StoredAlert } from '@holdfast/alert-delivery';
@@ -12,6 +11,7 @@ import { Broadcaster } from './broadcaster.js';
 import { chainOf } from './channels.js';
 import type { Config } from './config.js';
 import { createConsolidation } from './consolidation.js';
+import { makeFolder } from './data-folder.js';
 import { LiveFeed } from './live-feed.js';
 import { createMetrics, type EventSource } from './metrics.js';
 import { notificationData } from './notification.js';
@@ -57,7 +57,7 @@ export function createOrchestrator(config: Config, log: Logger): Lifecycle {
     steps.map(({ channel }) => channel.name),
     Date.now(),
   );
-  const data = lifecycle.add('data', { start: () => mkdir(config.DATA_DIR, { recursive: true, mode: 0o700 }) });
+  const data = lifecycle.add('data', { start: () => makeFolder(config.DATA_DIR) });
   const dependsOn = [data.name];
   const kb = lifecycle.add('kb', {
     dependsOn,

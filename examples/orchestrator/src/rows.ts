@@ -50,7 +50,18 @@ export class Rows {
     this.#services = services;
   }
 
-  async alert(alert: BookedAlert): Promise<AlertRow> {
+  /** The rows of `alerts`. Those that one notification carried share one look at it: a storm is one post of thousands. */
+  async alerts(alerts: readonly BookedAlert[]): Promise<AlertRow[]> {
+    const looks = new Map<string, Promise<Standing>>();
+    const standing = (id: string): Promise<Standing> => {
+      const look = looks.get(id) ?? this.#standing(id);
+      looks.set(id, look);
+      return look;
+    };
+    return await Promise.all(alerts.map((alert) => this.#alert(alert, standing)));
+  }
+
+  async #alert(alert: BookedAlert, standing: (id: string) => Promise<Standing>): Promise<AlertRow> {
     const { notifications, firstAt, lastAt, ...rest } = alert;
     const [newest] = notifications;
     const copies = notifications.reduce((sum, id) => sum + this.#services.activity.copiesOf(id).count, 0);
@@ -63,7 +74,7 @@ export class Rows {
       lastAt: new Date(lastAt).toISOString(),
       carried: notifications.length,
       copies,
-      ...(newest !== undefined && { last: await this.standing(newest) }),
+      ...(newest !== undefined && { last: await standing(newest) }),
     };
   }
 
@@ -83,7 +94,7 @@ export class Rows {
     };
   }
 
-  async standing(id: string): Promise<Standing> {
+  async #standing(id: string): Promise<Standing> {
     const copies = this.#services.activity.copiesOf(id).count;
     const known = this.#ended.get(id);
     if (known) return { ...known, copies };

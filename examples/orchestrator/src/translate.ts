@@ -1,5 +1,6 @@
 import { isDeliveryError } from '@holdfast/alert-delivery';
 import { isFileLockError } from '@holdfast/file-lock';
+import { isLifecycleError } from '@holdfast/graceful-shutdown';
 import { isIdempotencyError } from '@holdfast/idempotency';
 import { isKbError } from '@holdfast/persistent-kb';
 import { HttpError } from './http-error.js';
@@ -18,9 +19,12 @@ export function translate(error: unknown): HttpError | undefined {
   if (isDeliveryError(error)) {
     if (error.code === 'DELIVERY_STORE_FAILED')
       return retry('delivery_store_failed', 'alerts cannot be stored at the moment');
+    // The fields are made here; what is left is the size, which only the store knows the limit of.
+    if (error.code === 'DELIVERY_INVALID_ALERT') return new HttpError(413, 'too_large', error.message);
     if (error.code === 'DELIVERY_CLOSED') return retry('draining', 'shutting down; send it again');
     return undefined;
   }
+  if (isLifecycleError(error, 'LIFECYCLE_STOPPING')) return retry('draining', 'shutting down; send it again');
   if (isFileLockError(error, 'FILE_LOCK_TIMEOUT'))
     return retry('memory_busy', 'somebody else is writing MEMORY.md; try again');
   return ofExpress(error);
@@ -53,6 +57,8 @@ function ofIdempotency(error: { code: string }): HttpError | undefined {
   switch (error.code) {
     case 'IDEMPOTENCY_BUSY':
       return retry('busy', 'a copy of this is being worked on; send it again');
+    case 'IDEMPOTENCY_KEY_REUSED':
+      return new HttpError(422, 'key_reused', 'this Idempotency-Key was used for something else; take a new one');
     case 'IDEMPOTENCY_LEASE_LOST':
       return retry('lease_lost', 'the work on this was interrupted; send it again');
     case 'IDEMPOTENCY_STORE_FAILED':

@@ -1,11 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
-import type { Key } from '@holdfast/idempotency';
-import { alertmanager } from '@holdfast/idempotency/alertmanager';
+import { randomUUID } from 'node:crypto';
+import { webhookKey } from '@holdfast/idempotency/alertmanager';
 import type { Request, RequestHandler } from 'express';
 import { HttpError } from './http-error.js';
 import { knownOf } from './knowledge.js';
 import { notificationData, notificationOf, rejectedNotification } from './notification.js';
-import { type ParsedPayload, type Payload, parsePayload } from './payload.js';
+import { type ParsedPayload, type Payload, parsePayload, withoutObjects } from './payload.js';
 import { oneLine } from './plain-text.js';
 import type { Services } from './services.js';
 
@@ -13,12 +12,18 @@ import type { Services } from './services.js';
 const JOIN_MS = 8_000;
 
 /**
+ * What posts may hold here until they are durable: they wait when the delivery queue is full. The next one is refused at
+ * once, its sender tries again. Choice: every group of a large Alertmanager at once; and bytes, since a body may be 16 MB.
+ */
+const MOST_HELD = { posts: 1_000, bytes: 128 * 1024 * 1024 };
+
+/**
  * `POST /webhook/alerts`: one post is one notification. Answers 200 once it is durable, or while the store is away once a
  * channel took it; delivery goes on behind the answer. Copies of a post are answered and absorbed.
  */
 export function webhookRoute(services: Services): RequestHandler {
   const { config, log, metrics } = services;
-  const laneKey = alertmanager({
+  const keyOf = webhookKey({
     groupIntervalMs: config.ALERT_GROUP_INTERVAL_MS,
     peers: config.ALERT_PEERS,
     peerTimeoutMs: config.ALERT_PEER_TIMEOUT_MS,
@@ -29,6 +34,21 @@ export function webhookRoute(services: Services): RequestHandler {
     if (warned.has(oddity) || warned.size >= 100) return;
     warned.add(oddity);
     log.warn({ oddity }, 'a webhook is not quite what Alertmanager sends; it is taken all the same');
+  };
+
+  const held = { posts: 0, bytes: 0 };
+  const holding = async <T>(bytes: number, work: () => Promise<T>): Promise<T> => {
+    if (held.posts >= MOST_HELD.posts || held.bytes >= MOST_HELD.bytes) {
+      throw new HttpError(503, 'queue_full', 'too much waits to be delivered; send it again', { 'retry-after': '1' });
+    }
+    held.posts++;
+    held.bytes += bytes;
+    try {
+      return await work();
+    } finally {
+      held.posts--;
+      held.bytes -= bytes;
+    }
   };
 
   return async (request, response) => {
@@ -43,12 +63,14 @@ export function webhookRoute(services: Services): RequestHandler {
       warnOnce('an Idempotency-Key header beside a groupKey, which is ignored');
     }
     const sender = senderOf(request, payload);
-    const key = keyOf(payload, request, laneKey, sender);
+    const header = request.headers['idempotency-key'];
+    const key = keyOf({ body: withoutObjects(request.body), header, sender: request.ip });
     const accept = (id: string): Promise<Accepted> => acceptAll(services, parsed, id, sender);
-    const outcome =
+    const outcome = await holding(request.rawBody?.length ?? 0, async () =>
       key === undefined
         ? { value: await accept(randomUUID()), via: 'ran' as const, ageMs: 0 }
-        : await services.idempotency.execute(key, (operation) => accept(operation.id), { waitMs: JOIN_MS });
+        : await services.idempotency.execute(key, (operation) => accept(operation.id), { waitMs: JOIN_MS }),
+    );
 
     const count = payload.alerts.length;
     const fresh = (outcome.via === 'ran' || outcome.via === 'bypassed') && !outcome.value.duplicate;
@@ -134,26 +156,6 @@ export function refused({ log, metrics, activity }: Services, request: Request, 
   const why = oneLine(error instanceof Error ? error.message : String(error), 300);
   activity.refuse({ at: Date.now(), from: oneLine(request.ip ?? '', 60), why, body });
   log.warn({ body, why }, 'a webhook without alerts was refused');
-}
-
-/**
- * Alertmanager's posts go by their group's lane. A post without a groupKey goes by its `Idempotency-Key` and its body, and
- * without either each post is new: a hash of the body alone would swallow an intended repeat.
- */
-function keyOf(
-  payload: Payload,
-  request: Request,
-  laneKey: ReturnType<typeof alertmanager>,
-  sender: string,
-): Key | undefined {
-  if (payload.groupKey !== undefined) return laneKey(request.body, { sender });
-  const header = request.headers['idempotency-key'];
-  if (typeof header !== 'string' || header === '') return undefined;
-  const body = createHash('sha256')
-    .update(request.rawBody ?? '')
-    .digest('hex');
-  const name = createHash('sha256').update(header).digest('hex');
-  return ['webhook', name, body];
 }
 
 /** Peers of a pair may share an externalURL; their addresses differ. */

@@ -16,7 +16,7 @@ describe('every alert that was answered with 200 is delivered or in the dead let
     ['the disk is full', diskFull, 4],
     ['the clock jumps', clock, 8],
   ])(
-    'while %s',
+    'while %s [P53]',
     async (_, { run }, rounds) => {
       const { violations, runs, facts } = await run({ seconds: 0, rounds, seed: SEED, log: () => {} });
       expect(violations).toEqual([]);
@@ -29,7 +29,7 @@ describe('every alert that was answered with 200 is delivered or in the dead let
   );
 
   it.skipIf(!needs('mongod') || !needs('alertmanager'))(
-    'while one of two instances is killed and the primary of their database steps down',
+    'while one of two instances is killed and the primary of their database steps down [P54]',
     async () => {
       const { violations, runs, facts } = await pair.run({ seconds: 0, rounds: 2, seed: SEED, log: () => {} });
       expect(violations).toEqual([]);

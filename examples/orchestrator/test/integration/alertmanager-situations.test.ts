@@ -33,7 +33,7 @@ async function toldExactly(slack: FakeProvider, name: string, states: string[], 
 }
 
 describe.skipIf(!needs('alertmanager'))('a real Alertmanager is notified exactly as often as it should', () => {
-  it('230 alerts in one group, a re-fire, a reload, a receiver that was down and is back', async () => {
+  it('230 alerts in one group, a re-fire, a reload, a receiver that was down and is back [P32]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const app = await startOrchestrator(dir.path, {
@@ -81,7 +81,7 @@ describe.skipIf(!needs('alertmanager'))('a real Alertmanager is notified exactly
     await toldExactly(slack, 'WhileDown', ['firing'], marker);
   }, 120_000);
 
-  it('an HA pair: once each, though both try while the receiver is down, and though one of them dies', async () => {
+  it('an HA pair: once each, though both try while the receiver is down, and though one of them dies [P33]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const app = await startOrchestrator(dir.path, {

@@ -9,7 +9,7 @@ const disk = (instance: string, more: object = {}) => ({
 });
 
 describe.skipIf(!needs('alertmanager'))('the orchestrator behind a real Alertmanager', () => {
-  it('makes one message of a group of three, lists the alerts, and learns an entry', async () => {
+  it('makes one message of a group of three, lists the alerts, and learns an entry [P30]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const app = await startOrchestrator(dir.path, { SLACK_WEBHOOK_URL: slack.url, ...INTERVALS });
@@ -30,7 +30,7 @@ describe.skipIf(!needs('alertmanager'))('the orchestrator behind a real Alertman
     expect(slack.requests).toHaveLength(1);
   });
 
-  it('absorbs the retry of a lost answer, sends the intended repeat, and the resolved notice once', async () => {
+  it('absorbs the retry of a lost answer, sends the intended repeat, and the resolved notice once [P31]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const app = await startOrchestrator(dir.path, { SLACK_WEBHOOK_URL: slack.url, ...INTERVALS });

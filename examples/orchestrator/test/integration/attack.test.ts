@@ -13,7 +13,7 @@ const HOSTILE =
   '<script>x</script> <!channel> [a](javascript:b) \u001b[31mred\u202Eevil\r\nBcc: all@example.com\n---\n# {{7*7}}';
 
 describe('attacks', () => {
-  it('hostile text in labels stays text in logs, in Slack, in the subject of a mail and in MEMORY.md', async () => {
+  it('hostile text in labels stays text in logs, in Slack, in the subject of a mail and in MEMORY.md [P37]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     await using mail = await fakeSendGrid();
@@ -60,7 +60,7 @@ describe('attacks', () => {
     for (const line of app.proc.stdout.split('\n').filter((each) => each.startsWith('{'))) JSON.parse(line);
   });
 
-  it('secrets are in no log, no metric, no page and no answer', async () => {
+  it('secrets are in no log, no metric, no page and no answer [P38]', async () => {
     await buildPage();
     await using dir = await tempDir();
     await using slack = await fakeSlack();
@@ -108,7 +108,7 @@ describe('attacks', () => {
     }
   });
 
-  it('sends the headers that keep a page to itself, and exports as attachments', async () => {
+  it('sends the headers that keep a page to itself, and exports as attachments [P39]', async () => {
     await buildPage();
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path);
@@ -137,7 +137,7 @@ describe('attacks', () => {
     }
   });
 
-  it('takes changes from this page and from programs only; a cookie alone changes nothing', async () => {
+  it('takes changes from this page and from programs only; a cookie alone changes nothing [P40]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, { API_TOKEN: TOKEN, TRUST_PROXY: '1' });
     await using _proc = app.proc;
@@ -179,7 +179,7 @@ describe('attacks', () => {
     }
   });
 
-  it('slows down who guesses tokens, and nobody else', async () => {
+  it('slows down who guesses tokens, and nobody else [P41]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, { API_TOKEN: TOKEN });
     await using _proc = app.proc;
@@ -198,7 +198,7 @@ describe('attacks', () => {
     expect((await app.post('/webhook/alerts', { alerts: [{ labels: { alertname: 'A' } }] }, auth)).status).toBe(200);
   });
 
-  it('serves at most 50 streams, goes on where one was cut, and ends them first when it stops', async () => {
+  it('serves at most 50 streams, goes on where one was cut, and ends them first when it stops [P42]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path);
     await using _proc = app.proc;
@@ -231,7 +231,7 @@ describe('attacks', () => {
     expect(await app.proc.exited).toEqual({ code: 0, signal: null });
   });
 
-  it('never lets a query reach a pattern or an operator, and no payload becomes a label of a metric', async () => {
+  it('never lets a query reach a pattern or an operator, and no payload becomes a label of a metric [P43]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path);
     await using _proc = app.proc;

@@ -7,7 +7,7 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const alert = { status: 'firing', labels: { alertname: 'A', severity: 'info' } };
 
 describe('bad input', () => {
-  it('gets a JSON error with a stable code and the right status, and the process stays up', async () => {
+  it('gets a JSON error with a stable code and the right status, and the process stays up [P22]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, { API_TOKEN: 'letmein' });
     await using _proc = app.proc;
@@ -35,7 +35,7 @@ describe('bad input', () => {
     expect((await app.post('/webhook/alerts', unknown, auth)).json()).toMatchObject({ status: 'ok', accepted: 1 });
   });
 
-  it('finds the one acknowledged entry after kill -9 and a restart', async () => {
+  it('finds the one acknowledged entry after kill -9 and a restart [P23]', async () => {
     await using dir = await tempDir();
     const first = await startOrchestrator(dir.path);
     await using _first = first.proc;
@@ -48,7 +48,7 @@ describe('bad input', () => {
 });
 
 describe('start', () => {
-  it('says why and exits 1 when MongoDB can not be reached', async () => {
+  it('says why and exits 1 when MongoDB can not be reached [P24]', async () => {
     await using dir = await tempDir();
     const MONGODB_URI = `mongodb://user:hunter2@127.0.0.1:${await freePort()}/kb`;
     await using proc = runNode(MAIN, { env: { DATA_DIR: dir.path, PORT: '0', MONGODB_URI } });
@@ -57,7 +57,7 @@ describe('start', () => {
     expect(proc.stderr + proc.stdout).not.toContain('hunter2');
   });
 
-  it('refuses a public address without a token', async () => {
+  it('refuses a public address without a token [P25]', async () => {
     await using proc = runNode(MAIN, { env: { HOST: '0.0.0.0', PORT: '0' } });
     expect((await proc.exited).code).toBe(1);
     expect(proc.stderr).toContain('API_TOKEN');

@@ -15,7 +15,7 @@ const email = (url: string) => ({
 const QUICK = { CHANNEL_RETRIES: '0', CHANNEL_TIMEOUT_MS: '3000' };
 
 describe('the orchestrator as a process', () => {
-  it('delivers after a restart what was accepted before kill -9, and knows the post again', async () => {
+  it('delivers after a restart what was accepted before kill -9, and knows the post again [P26]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     slack.respond({ hang: true });
@@ -39,7 +39,7 @@ describe('the orchestrator as a process', () => {
     expect(slack.requests).toHaveLength(heldBack + 1);
   });
 
-  it('goes to e-mail when Slack is down', async () => {
+  it('goes to e-mail when Slack is down [P27]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     await using mail = await fakeSendGrid();
@@ -52,7 +52,7 @@ describe('the orchestrator as a process', () => {
     expect(app.proc.stdout + app.proc.stderr).not.toContain('SG.secret');
   });
 
-  it('keeps the whole alert when both are down, and replays it when they are back', async () => {
+  it('keeps the whole alert when both are down, and replays it when they are back [P28]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     await using mail = await fakeSendGrid();
@@ -83,7 +83,7 @@ describe('the orchestrator as a process', () => {
     expect((await app.call('/api/dead-letters')).json().total).toBe(0);
   });
 
-  it('answers every request in flight at SIGTERM, and exits 0', async () => {
+  it('answers every request in flight at SIGTERM, and exits 0 [P29]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path);
     await using _proc = app.proc;

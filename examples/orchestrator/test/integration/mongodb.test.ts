@@ -16,7 +16,7 @@ describe.skipIf(!needs('mongod'))('the orchestrator on MongoDB', () => {
   afterAll(() => mongod?.[Symbol.asyncDispose]());
 
   it.skipIf(!needs('alertmanager'))(
-    'absorbs the retry of a lost answer, sends the repeat and the resolved notice once, and learns an entry',
+    'absorbs the retry of a lost answer, sends the repeat and the resolved notice once, and learns an entry [P34]',
     async () => {
       await using dir = await tempDir();
       await using slack = await fakeSlack();
@@ -49,7 +49,7 @@ describe.skipIf(!needs('mongod'))('the orchestrator on MongoDB', () => {
     },
   );
 
-  it('delivers after a restart what was accepted before kill -9, and knows the post again', async () => {
+  it('delivers after a restart what was accepted before kill -9, and knows the post again [P35]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     slack.respond({ hang: true });
@@ -71,7 +71,7 @@ describe.skipIf(!needs('mongod'))('the orchestrator on MongoDB', () => {
     expect(slack.requests).toHaveLength(2);
   }, 90_000);
 
-  it('two instances that share DATA_DIR and the database lose nothing of what either learnt or an editor wrote', async () => {
+  it('two instances that share DATA_DIR and the database lose nothing of what either learnt or an editor wrote [P36]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const env = { SLACK_WEBHOOK_URL: slack.url, MONGODB_URI: mongod.uriFor('shared') };

@@ -8,7 +8,7 @@ import { startOrchestrator } from './start-orchestrator.js';
 type Description = { openapi: string; paths: Record<string, Record<string, any>>; components: any };
 
 describe('/openapi.json', () => {
-  it('describes every route, and real answers are what it says', async () => {
+  it('describes every route, and real answers are what it says [P44]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const app = await startOrchestrator(dir.path, { SLACK_WEBHOOK_URL: slack.url, CHANNEL_RETRIES: '0' });
@@ -52,6 +52,7 @@ describe('/openapi.json', () => {
     await ask('post', '/webhook/alerts', 200, { groupKey: 'g', alerts: [alert('One'), 7] });
     await ask('post', '/webhook/alerts', 200, { groupKey: 'g', alerts: [alert('One'), 7] });
     await ask('post', '/webhook/alerts', 400, {});
+    await ask('post', '/webhook/alerts', 415, {}, { 'content-encoding': 'odd' });
     await slack.waitForRequests(1);
     await ask('post', '/api/knowledge/entries', 201, { id: 'e', title: 'an entry', tags: ['x'], odd: 1 });
     await ask('post', '/api/knowledge/entries', 412, { id: 'e', title: 'an entry' });
@@ -80,7 +81,9 @@ describe('/openapi.json', () => {
     await ask('get', '/api/notifications/none', 404);
     const { deadLetters } = await ask('get', '/api/dead-letters', 200);
     expect(deadLetters).toHaveLength(1);
-    await ask('post', '/api/dead-letters/replay', 200, { ids: ['none'], perSecond: 10 });
+    const click = { 'idempotency-key': 'one click' };
+    await ask('post', '/api/dead-letters/replay', 200, { ids: ['none'], perSecond: 10 }, click);
+    await ask('post', '/api/dead-letters/replay', 422, { ids: ['another'] }, click);
     await ask('post', '/api/dead-letters/replay', 400, { ids: [] });
     await ask('post', '/api/dead-letters/replay', 409, { filter: {}, count: 7 });
     for (const path of ['/livez', '/readyz', '/health', '/metrics']) await ask('get', path, 200);

@@ -66,14 +66,14 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
   }
 
-  it('is under 150 kB in all', async () => {
+  it('is under 150 kB in all [P46]', async () => {
     const files = await readdir(PAGE);
     const sizes = await Promise.all(files.map(async (file) => (await stat(new URL(file, PAGE))).size));
     expect(sizes.reduce((a, b) => a + b, 0)).toBeLessThan(150_000);
     expect(gzipSync(await readFile(new URL('page.js', PAGE))).length).toBeLessThan(40_000);
   });
 
-  it('shows an alert as it arrives, its timeline one click away, and where it was told', async () => {
+  it('shows an alert as it arrives, its timeline one click away, and where it was told [P47]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const app = await startOrchestrator(dir.path, { SLACK_WEBHOOK_URL: slack.url, ...QUICK });
@@ -122,7 +122,7 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('replays chosen dead letters with a preview and a result for each, and takes a fix that the next alert tells', async () => {
+  it('replays chosen dead letters with a preview and a result for each, and takes a fix that the next alert tells [P48]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     await using mail = await fakeSendGrid();
@@ -174,7 +174,7 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('searches the knowledge base, filters by word and by number, and keeps the view in its address', async () => {
+  it('searches the knowledge base, filters by word and by number, and keeps the view in its address [P49]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, QUICK);
     await using _proc = app.proc;
@@ -204,7 +204,7 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('says when it is cut off and catches up afterwards; frozen, it keeps still and counts what it does not show', async () => {
+  it('says when it is cut off and catches up afterwards; frozen, it keeps still and counts what it does not show [P50]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, QUICK);
     await using _proc = app.proc;
@@ -236,7 +236,7 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     for (const { body } of others) await body?.cancel();
   });
 
-  it('fits 360 px, shows hostile text as text, links only to http, and needs no script for the summary', async () => {
+  it('fits 360 px, shows hostile text as text, links only to http, and needs no script for the summary [P51]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, QUICK);
     await using _proc = app.proc;
@@ -282,7 +282,7 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     expect(text).toContain('Not an alert');
   });
 
-  it('asks for the token once, keeps a session that no script can read, and logs out', async () => {
+  it('asks for the token once, keeps a session that no script can read, and logs out [P52]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, { API_TOKEN: 'let-me-in', ...QUICK });
     await using _proc = app.proc;

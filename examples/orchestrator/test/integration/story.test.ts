@@ -6,7 +6,7 @@ import { startOrchestrator } from './start-orchestrator.js';
 const post = { groupKey: 'g', receiver: 'r', alerts: [{ labels: { alertname: 'DiskFull', severity: 'critical' } }] };
 
 describe('the story of an alert', () => {
-  it('is five lines of the log: accepted, answered, failed, escalated, delivered by mail', async () => {
+  it('is five lines of the log: accepted, answered, failed, escalated, delivered by mail [P45]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     await using mail = await mailServer();

@@ -14,7 +14,7 @@ const post = (groupKey: string, more: object = {}) => ({
 });
 
 describe('POST /webhook/alerts answers', () => {
-  it('200 for what is odd but usable, 400 for what is not, and never a redirect', async () => {
+  it('200 for what is odd but usable, 400 for what is not, and never a redirect [P19]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path);
     await using _proc = app.proc;
@@ -71,7 +71,7 @@ describe('POST /webhook/alerts answers', () => {
     expect((await app.call('/livez')).status).toBe(200);
   });
 
-  it('503 for a body that is too slow, keeps on working for a sender that went away, and 503 while it stops', async () => {
+  it('503 for a body that is too slow, keeps on working for a sender that went away, and 503 while it stops [P20]', async () => {
     await using dir = await tempDir();
     await using slack = await fakeSlack();
     const app = await startOrchestrator(dir.path, {
@@ -111,7 +111,7 @@ describe('POST /webhook/alerts answers', () => {
   });
 
   it.skipIf(!needs('mongod'))(
-    'while the database is away: 200 when a channel took it, 503 when none did, and /health says why',
+    'while the database is away: 200 when a channel took it, 503 when none did, and /health says why [P21]',
     async () => {
       await using mongod = await startMongod({ replSet: true });
       await using dir = await tempDir();

@@ -13,7 +13,7 @@ const post = (id: string, at: number, names: string[], status = 'firing') => ({
 const book = (maxAlerts = 100) => new AlertBook({ maxAlerts, confirmedForMs: HOUR });
 
 describe('AlertBook', () => {
-  it('comes to the same from the same posts in any order, however often they are told', () => {
+  it('comes to the same from the same posts in any order, however often they are told [P55]', () => {
     const posts = [
       post('1', NOW, ['A', 'B']),
       post('2', NOW + 1, ['A'], 'resolved'),
@@ -38,7 +38,7 @@ describe('AlertBook', () => {
     expect(shown(forth).sort()[0]).toEqual(['A', 'firing', NOW, NOW + 2, ['3', '2', '1']]);
   });
 
-  it('calls an alert unconfirmed when nothing was heard of it for longer than it repeats, and says when that happens', () => {
+  it('calls an alert unconfirmed when nothing was heard of it for longer than it repeats, and says when that happens [P56]', () => {
     const alerts = book();
     alerts.apply(post('1', NOW, ['A']));
     alerts.apply(post('2', NOW, ['B'], 'resolved'));
@@ -50,7 +50,7 @@ describe('AlertBook', () => {
     expect(alerts.counts(NOW + HOUR + 6)).toMatchObject({ firing: 1, unconfirmed: 0 });
   });
 
-  it('holds at most what it was told to, letting go of what was not heard of for longest, and counts that', () => {
+  it('holds at most what it was told to, letting go of what was not heard of for longest, and counts that [P57]', () => {
     const alerts = book(10);
     for (let n = 0; n < 25; n++) alerts.apply(post(`${n}`, NOW + n, [`N${n}`]));
     expect([alerts.size, alerts.evicted]).toEqual([10, 15]);

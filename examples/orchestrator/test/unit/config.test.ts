@@ -12,12 +12,12 @@ const refused = (env: Record<string, string>): string => {
 };
 
 describe('readConfig', () => {
-  it('works with nothing set, and takes an empty variable for unset', () => {
+  it('works with nothing set, and takes an empty variable for unset [P58]', () => {
     expect(readConfig({})).toMatchObject({ PORT: 3000, HOST: '127.0.0.1', ALERT_PEERS: 2, CHANNEL_RETRIES: 2 });
     expect(readConfig({ PORT: '', MONGODB_URI: '', SLACK_WEBHOOK_URL: '' })).toMatchObject({ PORT: 3000 });
   });
 
-  it('refuses an address that others reach without a token, unless told otherwise', () => {
+  it('refuses an address that others reach without a token, unless told otherwise [P59]', () => {
     for (const HOST of ['0.0.0.0', '::', '10.1.2.3', 'example.com', '127.0.0.1.example.com', '::ffff:10.0.0.1']) {
       expect([HOST, refused({ HOST })]).toEqual([HOST, expect.stringContaining('API_TOKEN')]);
       expect([HOST, refused({ HOST, API_TOKEN: 't' })]).toEqual([HOST, '']);
@@ -27,7 +27,7 @@ describe('readConfig', () => {
       expect([HOST, refused({ HOST })]).toEqual([HOST, '']);
   });
 
-  it('names every variable that is wrong and never its value', () => {
+  it('names every variable that is wrong and never its value [P60]', () => {
     const text = refused({
       PORT: 'canary1',
       SLACK_WEBHOOK_URL: 'ftp://canary2',
@@ -42,7 +42,7 @@ describe('readConfig', () => {
     expect(text).not.toContain('canary');
   });
 
-  it('asks for the addresses of mail when mail is to be sent', () => {
+  it('asks for the addresses of mail when mail is to be sent [P61]', () => {
     for (const env of [{ SENDGRID_API_KEY: 'k' }, { SMTP_URL: 'smtp://localhost' }]) {
       const text = refused(env as Record<string, string>);
       expect(text).toContain('ALERT_EMAIL_FROM is needed');

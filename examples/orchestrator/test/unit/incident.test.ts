@@ -19,7 +19,7 @@ const resolved = (start: number, end: number, labels: object = {}) => ({
 });
 
 describe('learn', () => {
-  it('counts incidents, not notifications: a repeat and a resolved notice are of the same one', () => {
+  it('counts incidents, not notifications: a repeat and a resolved notice are of the same one [P62]', () => {
     const known = learn(undefined, 'A', [
       happening('1', 1, [firing(0)]),
       happening('2', 60, [firing(0)]),
@@ -34,7 +34,7 @@ describe('learn', () => {
     });
   });
 
-  it('comes to the same numbers in any grouping, with any part of it told again', () => {
+  it('comes to the same numbers in any grouping, with any part of it told again [P63]', () => {
     const story = [
       happening('1', 1, [firing(0), firing(0, { instance: 'b' })]),
       happening('2', 5, [resolved(0, 4), firing(0, { instance: 'b' })]),
@@ -67,7 +67,7 @@ describe('learn', () => {
     expect(learn(whole, 'A', story)).toBe(whole);
   });
 
-  it('moves a notification from pending to how it ended, once', () => {
+  it('moves a notification from pending to how it ended, once [P64]', () => {
     const pending = learn(undefined, 'A', [happening('1', 1, [firing(0)], { pending: true })]);
     expect(pending).toMatchObject({ notifications: 1, channels: {}, dead: 0 });
     const ended = learn(pending, 'A', [happening('1', 1, [firing(0)], { channel: 'email' })]);
@@ -75,7 +75,7 @@ describe('learn', () => {
     expect(learn(ended, 'A', [happening('1', 1, [firing(0)], { channel: 'email' })])).toBe(ended);
   });
 
-  it('keeps what a person wrote, and starts over on what a person wrote over', () => {
+  it('keeps what a person wrote, and starts over on what a person wrote over [P65]', () => {
     const known = { ...learn(undefined, 'A', [happening('1', 1, [firing(0)])]), fix: 'restart', note: 'mine' };
     expect(learn(known, 'A', [happening('2', 5, [firing(4)])])).toMatchObject({
       fix: 'restart',
@@ -90,7 +90,7 @@ describe('learn', () => {
     });
   });
 
-  it('stays bounded, and does not count again what it let go', () => {
+  it('stays bounded, and does not count again what it let go [P66]', () => {
     const storm = Array.from({ length: 500 }, (_, n) =>
       happening(`n${n}`, n + 1, [resolved(n, n + 1, { instance: `i${n}` })]),
     );
@@ -111,7 +111,7 @@ describe('learn', () => {
     ).toBeLessThan(300_000);
   });
 
-  it('sees flapping and busy hours', () => {
+  it('sees flapping and busy hours [P67]', () => {
     const episodes = Array.from({ length: 6 }, (_, n) => ({
       key: `f@${at(n * 10)}`,
       startsAt: at(n * 10),
@@ -128,7 +128,7 @@ describe('learn', () => {
 });
 
 describe('byName', () => {
-  it('gives each name its notifications once, oldest first', () => {
+  it('gives each name its notifications once, oldest first [P68]', () => {
     const names = byName([
       happening('2', 2, [firing(0), firing(1)]),
       happening('1', 1, [firing(0, { alertname: 'B' }), firing(0)]),

@@ -19,7 +19,7 @@ const metrics = () =>
   });
 
 describe('/metrics', () => {
-  it('counts every event of the five packages', async () => {
+  it('counts every event of the five packages [P77]', async () => {
     const { event, deliveryEvent, text } = metrics();
     const all = SOURCES.flatMap((source) => typesOf(source).map((type) => [source, type] as const));
     expect(all.length).toBeGreaterThan(60);
@@ -33,7 +33,7 @@ describe('/metrics', () => {
     }
   });
 
-  it('has labels from a fixed set only, none of which holds an id', async () => {
+  it('has labels from a fixed set only, none of which holds an id [P78]', async () => {
     const { deliveryEvent, webhookAlerts, consolidated, text } = metrics();
     deliveryEvent({
       type: 'attempt.failed',

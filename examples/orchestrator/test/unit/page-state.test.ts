@@ -34,14 +34,14 @@ const channel = (name: string, state: Overview['channels'][number]['state']) => 
 });
 
 describe('the verdict', () => {
-  it('is calm when the books balance and nothing needs anybody', () => {
+  it('is calm when the books balance and nothing needs anybody [P79]', () => {
     expect(verdict({ ...shown(), needs: needsOf(shown(), NOW) })).toEqual({
       tone: 'ok',
       text: 'Everything accepted is accounted for. Nothing needs you.',
     });
   });
 
-  it('names the most pressing thing first', () => {
+  it('names the most pressing thing first [P80]', () => {
     const law = { accepted: 9, delivered: 5, coalesced: 0, pending: 1, dead: 2, evicted: 1, holds: true };
     const state = shown({
       law,
@@ -70,7 +70,7 @@ describe('the verdict', () => {
     );
   });
 
-  it('says so when the books do not balance', () => {
+  it('says so when the books do not balance [P81]', () => {
     const state = shown({
       law: { accepted: 9, delivered: 5, coalesced: 0, pending: 0, dead: 0, evicted: 0, holds: false },
     });
@@ -78,14 +78,14 @@ describe('the verdict', () => {
     expect(verdict({ ...state, needs: [] }).tone).toBe('bad');
   });
 
-  it('forgets a refused post after an hour', () => {
+  it('forgets a refused post after an hour [P82]', () => {
     const refused = { count: 1, newest: [{ at: NOW - 3_700_000, from: 'x', why: 'y', body: '' }] };
     expect(needsOf(shown({ refused }), NOW)).toEqual([]);
   });
 });
 
 describe('LiveFeed', () => {
-  it('gives what was missed, in order, and knows when it can not', () => {
+  it('gives what was missed, in order, and knows when it can not [P83]', () => {
     const feed = new LiveFeed();
     const start = feed.expect(NOW);
     for (let n = 0; n < 5; n++) feed.publish('alerts', n);
@@ -97,7 +97,7 @@ describe('LiveFeed', () => {
     expect(feed.since(start)).toBeUndefined();
   });
 
-  it('keeps no more than four million characters, however large the events are', () => {
+  it('keeps no more than four million characters, however large the events are [P84]', () => {
     const feed = new LiveFeed();
     const start = feed.expect(NOW);
     for (let n = 0; n < 50; n++) feed.publish('alerts', 'x'.repeat(100_000));
@@ -107,14 +107,14 @@ describe('LiveFeed', () => {
     expect(feed.since(feed.position())).toEqual([]);
   });
 
-  it('says that everything must be read again when something went untold', () => {
+  it('says that everything must be read again when something went untold [P85]', () => {
     const feed = new LiveFeed();
     const start = feed.expect(NOW);
     feed.skip();
     expect(feed.since(start)).toBeUndefined();
   });
 
-  it('drops who can not take more, and works only while somebody may listen', () => {
+  it('drops who can not take more, and works only while somebody may listen [P86]', () => {
     const feed = new LiveFeed();
     const heard: FeedEvent[] = [];
     feed.subscribe(() => false, NOW);
@@ -128,7 +128,7 @@ describe('LiveFeed', () => {
 });
 
 describe('what a process remembers for the page', () => {
-  it('counts by the minute for an hour', () => {
+  it('counts by the minute for an hour [P87]', () => {
     const minutes = new Minutes();
     minutes.add(NOW, NOW, 2);
     minutes.add(NOW - 30 * 60_000, NOW);
@@ -139,7 +139,7 @@ describe('what a process remembers for the page', () => {
     expect(minutes.read(NOW + 3 * 3_600_000)).toEqual(Array.from({ length: 60 }, () => 0));
   });
 
-  it('tells a channel that fails from one that is down, one that works and one that was not used', () => {
+  it('tells a channel that fails from one that is down, one that works and one that was not used [P88]', () => {
     const watch = new ChannelWatch(['slack', 'smtp', 'log']);
     const gate = (breaker: 'closed' | 'open') => ({ waiting: 0, active: 0, breaker, throttledMs: 0 });
     const failed = {
@@ -181,7 +181,7 @@ describe('what a process remembers for the page', () => {
     expect(watch.read({ slack: gate('closed') })[0]).toMatchObject({ state: 'ok', sent: 1, failed: 1, p95Ms: 10 });
   });
 
-  it('counts what is pending though nothing works on it, once that lasts', () => {
+  it('counts what is pending though nothing works on it, once that lasts [P89]', () => {
     const activity = new Activity([], NOW);
     activity.delivery({ type: 'alert.accepted', id: 'a', severity: 'info', durable: true }, NOW);
     expect([activity.stuck(3, NOW), activity.stuck(3, NOW + 59_000), activity.stuck(3, NOW + 61_000)]).toEqual([
@@ -190,7 +190,7 @@ describe('what a process remembers for the page', () => {
     expect([activity.stuck(1, NOW + 62_000), activity.stuck(2, NOW + 63_000)]).toEqual([0, 0]);
   });
 
-  it('is bounded in copies and refusals', () => {
+  it('is bounded in copies and refusals [P90]', () => {
     const activity = new Activity([], NOW);
     for (let n = 0; n < 100; n++) {
       activity.absorbed('n', { at: n, sender: 's', why: 'joined' });
@@ -201,7 +201,7 @@ describe('what a process remembers for the page', () => {
     expect([activity.refused, activity.refusals.length]).toEqual([100, 5]);
   });
 
-  it('holds a store for failed until it works again', () => {
+  it('holds a store for failed until it works again [P91]', () => {
     const watch = new StoreWatch('delivery', ['alert.accepted']);
     watch.check();
     watch.see({ type: 'store.failed', reason: 'ENOSPC' });
@@ -214,7 +214,7 @@ describe('what a process remembers for the page', () => {
 });
 
 describe('sessions', () => {
-  it('end after twelve hours, and with the token', () => {
+  it('end after twelve hours, and with the token [P92]', () => {
     const sessions = new Sessions('token');
     const { value } = sessions.create(NOW);
     expect(sessions.holds(value, NOW + 11 * 3_600_000)).toBe(true);
@@ -224,7 +224,7 @@ describe('sessions', () => {
     expect(sessions.holds(`${value.slice(0, -1)}_`, NOW)).toBe(false);
   });
 
-  it('are refused for a minute to an address that guesses, not to others', () => {
+  it('are refused for a minute to an address that guesses, not to others [P93]', () => {
     const limit = new LoginLimit();
     for (let n = 0; n < 10; n++) limit.failed('a', NOW);
     expect([limit.allows('a', NOW), limit.allows('b', NOW), limit.allows('a', NOW + 61_000)]).toEqual([

@@ -7,7 +7,7 @@ import { HttpError } from '../../src/http-error.js';
 import { translate } from '../../src/translate.js';
 
 describe('translate', () => {
-  it('never gives a webhook a 4xx for what may work at the next try: Alertmanager retries 5xx only', () => {
+  it('never gives a webhook a 4xx for what may work at the next try: Alertmanager retries 5xx only [P99]', () => {
     const busy: IdempotencyErrorCode[] = [
       'IDEMPOTENCY_BUSY',
       'IDEMPOTENCY_LEASE_LOST',
@@ -26,7 +26,7 @@ describe('translate', () => {
     }
   });
 
-  it('tells a writer of knowledge what to do', () => {
+  it('tells a writer of knowledge what to do [P100]', () => {
     const status = (code: ConstructorParameters<typeof KbError>[0]) => translate(new KbError(code, 'x'))?.status;
     expect(status('KB_CONFLICT')).toBe(412);
     expect(status('KB_NOT_FOUND')).toBe(404);
@@ -37,7 +37,7 @@ describe('translate', () => {
     expect(translate(new FileLockError('FILE_LOCK_TIMEOUT', 'x'))?.status).toBe(503);
   });
 
-  it('passes its own errors on, and leaves what should never happen to a 500 without its text', () => {
+  it('passes its own errors on, and leaves what should never happen to a 500 without its text [P101]', () => {
     const own = new HttpError(409, 'x', 'y');
     expect(translate(own)).toBe(own);
     expect(translate(new Error('a secret'))).toBeUndefined();
