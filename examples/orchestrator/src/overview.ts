@@ -38,7 +38,14 @@ export interface Overview {
 export type Need =
   | { kind: 'law'; missing: number }
   | { kind: 'dead'; count: number }
-  | { kind: 'channel'; name: string; since?: number | undefined; error?: string | undefined; next?: string | undefined }
+  | {
+      kind: 'channel';
+      name: string;
+      since?: number | undefined;
+      error?: string | undefined;
+      next?: string | undefined;
+      last?: true;
+    }
   | { kind: 'component'; name: string; message: string }
   | { kind: 'waiting'; count: number; since: number }
   | { kind: 'stuck'; count: number }
@@ -94,7 +101,8 @@ export function needsOf(shown: Omit<Overview, 'needs'>, now: number): Need[] {
   channels.forEach(({ name, state, since, error }, at) => {
     if (state !== 'down') return;
     const next = channels.slice(at + 1).find((each) => each.state !== 'down')?.name;
-    needs.push({ kind: 'channel', name, since, error, next });
+    const last = at === channels.length - 1;
+    needs.push({ kind: 'channel', name, since, error, next, ...(last && { last }) });
   });
   for (const { name, ok, message } of components) {
     if (!ok) needs.push({ kind: 'component', name, message: message ?? 'failed' });

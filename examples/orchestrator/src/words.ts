@@ -50,7 +50,7 @@ export function needWords(need: Need, ago: (at: number) => string): string {
     case 'channel':
       return (
         `${title(need.name)} is down${need.since === undefined ? '' : ` since ${ago(need.since)}`}` +
-        `${need.next === undefined ? '; there is no channel after it' : `; ${title(need.next)} takes its alerts`}.`
+        `; ${nextWords(need)}.`
       );
     case 'component':
       return `${title(need.name)}: ${need.message}`;
@@ -65,6 +65,12 @@ export function needWords(need: Need, ago: (at: number) => string): string {
     case 'refused':
       return `${plural(need.count, 'post')} without a usable alert ${need.count === 1 ? 'was' : 'were'} refused, the last ${ago(need.at)}.`;
   }
+}
+
+/** Who takes the alerts of a channel that is down. */
+function nextWords({ next, last }: Need & { kind: 'channel' }): string {
+  if (next !== undefined) return `${title(next)} takes its alerts`;
+  return last ? 'there is no channel after it' : 'so is what comes after it';
 }
 
 export function plural(count: number, noun: string): string {

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { AlertRow, Standing } from '../rows.js';
-import { title } from '../words.js';
+import { plural, title } from '../words.js';
 import { AlertDetail } from './alert-detail.js';
 import { html } from './html.js';
 import { Mark } from './overview-blocks.js';
@@ -101,7 +101,7 @@ function Fate({ standing, copies }: { standing?: Standing | undefined; copies: n
     case 'delivered':
       return html`<span class="fate">delivered by ${title(standing.channel ?? '')}${failed ? html` <b class="warn">(${failed} failed)</b>` : ''}${absorbed}</span>`;
     case 'dead':
-      return html`<span class="fate bad"><b>reached nobody</b>${standing.attempts > 0 ? `, ${standing.attempts} attempts` : ''}${absorbed}</span>`;
+      return html`<span class="fate bad"><b>reached nobody</b>${standing.attempts > 0 ? `, ${plural(standing.attempts, 'attempt')}` : ''}${absorbed}</span>`;
     case 'pending':
       return html`<span class="fate warn">on its way${failed ? `, ${failed} failed` : ''}${absorbed}</span>`;
     default:

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { plural, title } from '../words.js';
 import { type ApiError, ask, type DeadLetter } from './api.js';
 import { html } from './html.js';
 import { Mark } from './overview-blocks.js';
@@ -27,9 +28,9 @@ export function DeadLetters() {
     <header>
       <h2 id="letters">Reached nobody <span class="count">${lettersTotal.toLocaleString('en')}</span></h2>
       <div class="tools">
-        <label class="choose"><input type="checkbox" checked=${allChosen} onChange=${() => setState({ chosen: new Set(allChosen ? [] : lines.map(({ id }) => id)) })} /> these ${lines.length}</label>
+        <label class="choose"><input type="checkbox" checked=${allChosen} onChange=${() => setState({ chosen: new Set(allChosen ? [] : lines.map(({ id }) => id)) })} /> ${lines.length === lettersTotal ? 'All' : 'These'} ${lines.length}</label>
         <button type="button" class="button" onClick=${() => openReplay({ filter: {} })}>Replay by filter…</button>
-        <button type="button" class="button primary" disabled=${chosen.size === 0} onClick=${() => openReplay({ ids: [...chosen] })}>Replay ${chosen.size} chosen…</button>
+        <button type="button" class="button primary" disabled=${chosen.size === 0} onClick=${() => openReplay({ ids: [...chosen] })}>Replay ${chosen.size === 0 ? '' : `${chosen.size} `}chosen…</button>
       </div>
     </header>
     <ul class="letterlist">
@@ -59,7 +60,8 @@ function openReplay(replay: { ids: string[] } | { filter: Record<string, string>
 function storyOf({ reason, attempts }: DeadLetter): string {
   const channels = new Set(attempts.map(({ channel }) => channel)).size;
   if (attempts.length === 0) return escalationWords(reason);
-  return `${channels} ${channels === 1 ? 'channel' : 'channels'} failed, ${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'}`;
+  const last = reason === 'exhausted' ? '' : `; ${escalationWords(reason)}`;
+  return `${plural(channels, 'channel')} failed, ${plural(attempts.length, 'attempt')}${last}`;
 }
 
 function Letter({ letter }: { letter: DeadLetter }) {
@@ -74,7 +76,7 @@ function Letter({ letter }: { letter: DeadLetter }) {
           attempt,
           at,
         ) => html`<li key=${at} class="bad"><${Mark} tone="bad" /><${When} at=${attempt.at} relative=${false} />
-          <span class="what">${attempt.channel} attempt ${attempt.attempt}: ${attempt.verdict} after ${span(attempt.ms)} <span class="more" dir="auto">${oneLine(attempt.error ?? '', 400)}</span></span></li>`,
+          <span class="what">${title(attempt.channel)} attempt ${attempt.attempt}: ${attempt.verdict} after ${span(attempt.ms)} <span class="more" dir="auto">${oneLine(attempt.error ?? '', 400)}</span></span></li>`,
       )}
     </ol>`
     }

@@ -81,7 +81,7 @@ function Replay() {
   };
 
   if (answer) return html`<${Results} answer=${answer} />`;
-  return html`<h2>Replay ${count === undefined ? '' : plural(count, 'notification')}</h2>
+  return html`<h2 tabindex="-1" autofocus>Replay ${count === undefined ? '' : plural(count, 'notification')}</h2>
     ${byFilter ? html`<${FilterFields} filter=${filter} setFilter=${setFilter} />` : ''}
     <p>To ${chain.map(({ name }) => title(name)).join(' → ') || 'the chain'}, as if ${count === 1 ? 'it was' : 'they were'} accepted now.${oldest === undefined ? '' : html` The oldest ended <${When} at=${oldest} />.`}</p>
     ${down.length > 0 ? html`<p class="problem">${down.join(' and ')} ${down.length === 1 ? 'is' : 'are'} down now.</p>` : ''}

@@ -49,7 +49,7 @@ export function go(event: MouseEvent, view: View, status?: string): void {
 
 /** What else needs somebody; dead letters have a section of their own. */
 export function Needs({ overview }: { overview: Overview }) {
-  const { now } = useStore();
+  const { now, utc } = useStore();
   const needs = overview.needs.filter(({ kind }) => kind !== 'dead');
   if (needs.length === 0) return '';
   return html`<ul class="needs" aria-label="What needs you">
@@ -59,7 +59,7 @@ export function Needs({ overview }: { overview: Overview }) {
       ) => html`<li key=${need.kind + ('name' in need ? need.name : '')} class=${need.kind === 'refused' || need.kind === 'consolidation' || need.kind === 'channel' ? 'warn' : 'bad'}>
         <${Mark} tone=${need.kind === 'component' || need.kind === 'law' ? 'bad' : 'warn'} />
         <div><bdi>${oneLine(
-          needWords(need, (at) => `${clock(at, false).slice(0, 5)} (${ago(at, now)})`),
+          needWords(need, (at) => `${clock(at, utc).slice(0, 5)}${utc ? ' UTC' : ''} (${ago(at, now)})`),
           400,
         )}</bdi>
         ${need.kind === 'channel' && need.error ? html` <code dir="auto">${oneLine(need.error)}</code>` : ''}
@@ -70,7 +70,7 @@ export function Needs({ overview }: { overview: Overview }) {
 }
 
 function Refusals({ newest }: { newest: Overview['refused']['newest'] }) {
-  return html`<details><summary>The newest ${newest.length}</summary>
+  return html`<details><summary>${newest.length === 1 ? 'The newest one' : `The newest ${newest.length}`}</summary>
     ${[...newest].reverse().map(
       ({ at, from, why, body }) => html`<div class="refusal" key=${at}>
         <${When} at=${at} /> from <bdi>${from}</bdi>: <bdi>${why}</bdi><pre dir="auto">${oneLine(body, 2_000) || '(empty)'}</pre></div>`,

@@ -29,13 +29,13 @@ function Page() {
             ? html`<p class="loading">Reading…</p>`
             : html`<p class="problem" role="alert">The page can not be filled: ${loadError}. It tries again.</p>`
           : html`<${Verdict} overview=${overview} />
+            <${DeadLetters} />
             <${Needs} overview=${overview} />
             <div class="board">
               <${Chain} overview=${overview} />
               <${Readiness} overview=${overview} />
               <${Plots} overview=${overview} />
             </div>
-            <${DeadLetters} />
             <${Lists} />`
       }
     </main>

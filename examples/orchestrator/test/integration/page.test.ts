@@ -282,6 +282,70 @@ describe.skipIf(!needs('chromium'))('the operator page', () => {
     expect(text).toContain('Not an alert');
   });
 
+  it('shows a phone what reached nobody before everything that only informs, how bad it is, and a replay that opens no keyboard [P102]', async () => {
+    await using dir = await tempDir();
+    await using slack = await fakeSlack();
+    slack.respond({ status: 500 });
+    const app = await startOrchestrator(dir.path, { SLACK_WEBHOOK_URL: slack.url, ...QUICK });
+    await using _proc = app.proc;
+    await app.post('/webhook/alerts', { groupKey: 'a', receiver: 'r', alerts: [alert('LongName'.repeat(14))] });
+    await using seen = await open(app.url, { viewport: { width: 360, height: 740 }, hasTouch: true });
+    const { page, wrong } = seen;
+    await page.waitForSelector('.letterlist li');
+    const topOf = async (selector: string): Promise<number> => (await page.locator(selector).first().boundingBox())!.y;
+    expect(await topOf('#dead-letters')).toBeLessThan(740);
+    for (const later of ['.chain', '.ready', '.strip']) {
+      expect([later, (await topOf('#dead-letters')) < (await topOf(later))]).toEqual([later, true]);
+    }
+    expect(await page.locator('.letterlist .severity').isVisible()).toBe(true);
+    expect(await page.textContent('.letterlist li')).toContain('1 channel failed, 1 attempt');
+    expect(await page.textContent('.row .fate')).toBe('reached nobody, 1 attempt');
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    // With the keyboard too: the first thing behind the verdict's numbers is what reached nobody.
+    await page.focus('.term.dead');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate("document.activeElement.closest('#dead-letters') !== null")).toBe(true);
+    await page.click('.letterlist .button');
+    await page.waitForSelector('dialog');
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('H2');
+    expect(await violations(page)).toEqual([]);
+    expect(wrong).toEqual([]);
+  });
+
+  it('keeps two tabs alike: what one replays leaves the other, whose stale choice is told so [P103]', async () => {
+    await using dir = await tempDir();
+    await using slack = await fakeSlack();
+    slack.respond({ status: 400, body: 'no' });
+    const app = await startOrchestrator(dir.path, { SLACK_WEBHOOK_URL: slack.url, ...QUICK });
+    await using _proc = app.proc;
+    await app.post('/webhook/alerts', { groupKey: 'a', receiver: 'r', alerts: [alert('One')] });
+    await using first = await open(app.url);
+    const second = await first.context.newPage();
+    await second.goto(app.url);
+    for (const page of [first.page, second]) await page.waitForSelector('.letterlist li');
+    // A tab in the background polls; bring each to the front when a person would.
+    await second.bringToFront();
+    await second.check('.letterlist li:nth-child(1) input');
+    await first.page.bringToFront();
+    slack.respond({});
+    const failed = slack.requests.length;
+    await first.page.click('.letterlist .button');
+    await first.page.click('dialog button:has-text("Replay 1")');
+    await first.page.waitForSelector('dialog >> text=1 of 1 delivered', { timeout: 20_000 });
+    await first.page.keyboard.press('Escape');
+    await first.page.waitForSelector('#dead-letters', { state: 'detached' });
+
+    await second.bringToFront();
+    await second.waitForSelector('.term.delivered:has-text("1")');
+    await second.keyboard.press('r');
+    await second.click('dialog button:has-text("Replay 1")');
+    await second.waitForSelector('dialog >> text=not a dead letter any more', { timeout: 20_000 });
+    await second.keyboard.press('Escape');
+    await second.waitForSelector('#dead-letters', { state: 'detached' });
+    expect(slack.requests.length).toBe(failed + 1);
+    expect(first.wrong).toEqual([]);
+  });
+
   it('asks for the token once, keeps a session that no script can read, and logs out [P52]', async () => {
     await using dir = await tempDir();
     const app = await startOrchestrator(dir.path, { API_TOKEN: 'let-me-in', ...QUICK });
