@@ -208,6 +208,10 @@ describe('attacks', () => {
     expect((await app.call('/api/events')).json().error.code).toBe('too_many_streams');
     expect((await app.call('/livez')).status).toBe(200);
     await eventually(() => streams.every(({ text }) => text().includes('event: overview')));
+    // Nothing on the way may hold events back.
+    expect(streams[0]!.text()).toMatch(/^x-accel-buffering: no\r$/im);
+    expect(streams[0]!.text()).toMatch(/^cache-control: no-store, no-transform\r$/im);
+    expect(streams[0]!.text()).not.toMatch(/^content-encoding:/im);
     // The page takes a stream without this for dead after 35 s; the first one comes at once.
     await eventually(() => streams.every(({ text }) => text().includes('event: beat\ndata: {}\n\n')));
     streams.pop()!.close();

@@ -117,9 +117,12 @@ describe('posts that wait because the queue is full', () => {
 
     setFree(slack, proxy);
     await Promise.all(sent);
-    expect(codes.filter((code) => code === 'taken')).toHaveLength(1_000);
+    // Those that arrived when there was room again were taken too.
+    const taken = codes.filter((code) => code === 'taken').length;
+    expect(taken).toBeGreaterThanOrEqual(1_000);
+    expect(codes.filter((code) => code === 'queue_full')).toHaveLength(sent.length - taken);
     const answers = await Promise.all(sent.map((_, n) => sendUntilTaken(app, post(`Crowd${n + 1}.`))));
-    expect(answers.filter(({ duplicates }) => duplicates === 1)).toHaveLength(1_000);
+    expect(answers.filter(({ duplicates }) => duplicates === 1)).toHaveLength(taken);
     const law = await eventually(
       async () => {
         const overview = (await app.call('/api/overview')).json();

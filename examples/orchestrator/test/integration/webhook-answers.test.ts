@@ -30,6 +30,15 @@ describe('POST /webhook/alerts answers', () => {
       const answer = await app.post('/webhook/alerts', body, headers);
       expect([what, answer.status, answer.json().accepted]).toEqual([what, 200, 1]);
     }
+    for (const oddity of ['version 9', 'no groupKey']) {
+      await app.post(
+        '/webhook/alerts',
+        oddity === 'no groupKey' ? { alerts: [alert('h')] } : post('i', { version: '9' }),
+      );
+      // Once, however often it comes.
+      const lines = app.proc.stdout.split('\n').filter((line) => line.includes(`"oddity":"${oddity}"`));
+      expect([oddity, lines.length]).toEqual([oddity, 1]);
+    }
     expect((await app.post('/webhook/alerts/', post('slash'))).json()).toMatchObject({ status: 'ok', accepted: 1 });
     const zipped = await fetch(`${app.url}/webhook/alerts`, {
       method: 'POST',
