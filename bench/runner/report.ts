@@ -1,3 +1,4 @@
+import { fittedGrowth } from './growth.ts';
 import type { Machine } from './machine.ts';
 import type { Cell, Column, Row, Spread, Table, TableOutcome } from './table.ts';
 
@@ -93,5 +94,6 @@ export function reportOf(
   facts: Pick<Report, 'measuredAt' | 'seconds' | 'quick' | 'machine'>,
 ): Report {
   const { name, title, about, columns } = table;
-  return { name, title, about, columns, ...facts, ...outcome };
+  const growth = outcome.growth ?? fittedGrowth(outcome.rows, columns);
+  return { name, title, about, columns, ...facts, ...outcome, growth };
 }

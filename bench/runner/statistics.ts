@@ -37,20 +37,24 @@ export async function interleave<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, spread(figures[name])])) as Record<Name, Spread>;
 }
 
-/** In words, how `y` grows with `x`: the slope of the straight line through the logarithms. Needs two sizes or more. */
+/** In words, how `y` grows with `x`. Needs two sizes or more. */
 export function growth(what: string, points: readonly { x: number; y: number }[]): string {
+  const slope = exponent(points);
+  const from = points[0]!.x.toLocaleString('en');
+  const to = points.at(-1)!.x.toLocaleString('en');
+  return `${what}: from ${from} to ${to} it ${grows(slope)} (exponent ${slope.toFixed(2)}).`;
+}
+
+/** The slope of the straight line through the logarithms: 0 is flat, 1 is in proportion. */
+export function exponent(points: readonly { x: number; y: number }[]): number {
   const logs = points.map(({ x, y }) => ({ x: Math.log(x), y: Math.log(Math.max(y, Number.MIN_VALUE)) }));
   const meanX = logs.reduce((sum, { x }) => sum + x, 0) / logs.length;
   const meanY = logs.reduce((sum, { y }) => sum + y, 0) / logs.length;
-  const slope =
-    logs.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0) /
-    logs.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
-  const from = points[0]!.x.toLocaleString('en');
-  const to = points.at(-1)!.x.toLocaleString('en');
-  return `${what}: from ${from} to ${to} it ${words(slope)} (exponent ${slope.toFixed(2)}).`;
+  const across = logs.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0);
+  return across / logs.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
 }
 
-function words(slope: number): string {
+export function grows(slope: number): string {
   if (slope < -0.15) return 'falls';
   if (slope <= 0.15) return 'stays flat';
   if (slope < 0.85) return 'grows slower than the size';

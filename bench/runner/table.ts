@@ -42,7 +42,7 @@ export interface TableOutcome {
   readonly rows: readonly Row[];
   /** Written below the table: why we are behind a peer, what a peer does not guarantee, what cannot be compared. */
   readonly notes?: readonly string[] | undefined;
-  /** How cost grows: see `growth()` in statistics.ts. */
+  /** How cost grows, by `growth()` in statistics.ts, where the sizes of the rows don't show it: see `fittedGrowth()`. */
   readonly growth?: readonly string[] | undefined;
   /** What the issues set as a target: printed with the result, never an exit code (machines are noisy). */
   readonly targets?: readonly Target[] | undefined;

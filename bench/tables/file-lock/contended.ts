@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { growth, quantile, spread } from '../../runner/statistics.ts';
+import { quantile, spread } from '../../runner/statistics.ts';
 import type { Row, Table } from '../../runner/table.ts';
 import { createFile, flock, holdfast, noLock, npmLockfile, properQuick, properTypical } from './locks/locks.ts';
 
@@ -50,7 +50,6 @@ export const table: Table = {
     const rounds = quick ? 1 : 3;
     const children = await Promise.all(Array.from({ length: SIZES.at(-1)! }, startWorker));
     const rows: Row[] = [];
-    const ours: { x: number; y: number }[] = [];
     let worstJain = 1;
     let lostByUs = 0;
     try {
@@ -74,10 +73,7 @@ export const table: Table = {
           };
           rows.push({ who, kind, size, cells });
           if (kind === 'ours') lostByUs += lost;
-          if (who === holdfast.who) {
-            ours.push({ x: processes, y: spread(all.map((one) => one.ms)).median });
-            if (processes === 8) worstJain = jain.median;
-          }
+          if (who === holdfast.who && processes === 8) worstJain = jain.median;
         }
         log(`${size} done`);
       }
@@ -86,7 +82,6 @@ export const table: Table = {
     }
     return {
       rows,
-      growth: [growth('time until all processes have done their updates', ours)],
       targets: [
         { claim: 'no update lost', measured: `${lostByUs}`, met: lostByUs === 0 },
         {

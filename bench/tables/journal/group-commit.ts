@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openJournal } from '@holdfast/journal';
-import { growth, spread } from '../../runner/statistics.ts';
+import { spread } from '../../runner/statistics.ts';
 import type { Row, Table } from '../../runner/table.ts';
 import { appendBy, recordOf } from './append/contenders.ts';
 
@@ -18,7 +18,6 @@ export const table: Table = {
   ],
   async run({ quick, dir }) {
     const rows: Row[] = [];
-    const points: { x: number; y: number }[] = [];
     let at64 = 0;
     for (const writers of WRITERS) {
       const shared: number[] = [];
@@ -44,12 +43,10 @@ export const table: Table = {
         size,
         cells: { 'appends per fdatasync': writers, appends: '-' },
       });
-      points.push({ x: writers, y: spread(rates).median });
       if (writers === 64) at64 = spread(shared).min;
     }
     return {
       rows,
-      growth: [growth('appends a second by writers', points)],
       targets: [
         {
           claim: 'with 64 writers at least 20 appends per fdatasync',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openJournal } from '@holdfast/journal';
 import { ClassicLevel } from 'classic-level';
-import { growth, interleave } from '../../runner/statistics.ts';
+import { interleave } from '../../runner/statistics.ts';
 import type { Row, Table } from '../../runner/table.ts';
 import { RECORD_BYTES, recordOf } from './append/contenders.ts';
 
@@ -26,7 +26,6 @@ export const table: Table = {
   ],
   async run({ quick, dir, log }) {
     const rows: Row[] = [];
-    const points: { x: number; y: number }[] = [];
     for (const count of quick ? [2_000, 20_000] : [2_000, 20_000, 200_000]) {
       const place = join(dir, String(count));
       await mkdir(place);
@@ -54,12 +53,10 @@ export const table: Table = {
         const kind = who === 'holdfast' ? 'ours' : who === 'JSON lines' ? 'floor' : 'peer';
         rows.push({ who, kind, size, cells: { open: times[who], size: sizes[who] } });
       }
-      points.push({ x: count, y: times.holdfast.median });
       log(`${size} done`);
     }
     return {
       rows,
-      growth: [growth('time to open by records', points)],
       notes: [
         'With few records holdfast’s time is that of becoming the owner and of the fsyncs which make the new segment and the epoch durable.',
         'A log of 1 GB is opened by `npm run chaos -- journal/large`, which measures memory and the stalls of the event loop.',
