@@ -3,7 +3,7 @@ import { callStore, isThenable, settleWithin } from './deadline.js';
 import type { Claim } from './decide.js';
 import { IdempotencyError, type LeaseLossReason } from './errors.js';
 import { readableKey } from './key.js';
-import { LeaseHolder } from './lease.js';
+import type { LeaseHolder } from './lease.js';
 import { leaseLost, type OperationHost, RunOperation } from './operation.js';
 import type { Deadline, MaybePromise, OpenStore } from './store.js';
 import { encodeValue } from './value.js';
@@ -40,9 +40,13 @@ export async function runBypassed(tower: Tower, call: Call): Promise<End> {
   }
 }
 
-class Attempt extends LeaseHolder implements OperationHost {
+class Attempt implements LeaseHolder, OperationHost {
   readonly op: RunOperation;
   readonly claimedAt: number;
+  young = false;
+  before: LeaseHolder | undefined = undefined;
+  after: LeaseHolder | undefined = undefined;
+  stop: (() => void) | undefined = undefined;
   readonly #tower: Tower;
   readonly #store: OpenStore;
   readonly #call: Call;
@@ -52,7 +56,6 @@ class Attempt extends LeaseHolder implements OperationHost {
   #landed = false;
 
   constructor(tower: Tower, store: OpenStore, call: Call, claim: Mine, lander: Lander) {
-    super();
     this.#tower = tower;
     this.#store = store;
     this.#call = call;

@@ -7,7 +7,7 @@ import { callStore, isThenable, storeFailure } from './deadline.js';
 import type { Claim } from './decide.js';
 import { IdempotencyError } from './errors.js';
 import type { IdempotencyEvent } from './events.js';
-import { countReplay, Flight, LedFlight, sendClaim, timeLeft } from './flight.js';
+import { countReplay, Flight, sendClaim, timeLeft } from './flight.js';
 import type { Idempotency, Outcome, Snapshot, Stats } from './idempotency.js';
 import { encodeKey, type Key, readableKey } from './key.js';
 import { Leases } from './lease.js';
@@ -94,7 +94,8 @@ export class Core implements Idempotency, Tower {
   /** A run whose claim was answered at once. Others who ask meanwhile join its flight. */
   #runNow(store: OpenStore, call: Call, claim: Mine, whole: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const flight = new LedFlight(this, call, whole, resolve, reject);
+      const flight = new Flight(this, call, undefined);
+      flight.answering(whole, resolve, reject);
       this.#flights.set(call.key, flight);
       startAttempt(this, store, call, claim, flight);
     });

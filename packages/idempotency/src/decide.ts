@@ -108,6 +108,13 @@ export function decideClaim(stored: KeyRecord | undefined, request: ClaimRequest
   return take(record, request, now);
 }
 
+/** A decision without its record. */
+export function claimOf(decision: Decision): Claim {
+  if (decision.verdict !== 'mine') return decision;
+  const { id, attempt, steps, reason } = decision;
+  return { verdict: 'mine', id, attempt, steps, reason };
+}
+
 function mine(record: KeyRecord, { id, attempt, steps }: Run, reason: RunReason): Decision {
   return { verdict: 'mine', id, attempt, steps, reason, record };
 }

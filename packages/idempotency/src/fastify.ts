@@ -39,11 +39,10 @@ export function idempotent<R extends FastifyRequestLike>(idempotency: Idempotenc
     if (own === false) return done();
     const engine = engines.get(own) ?? createEngine(idempotency, { ...options, ...own });
     engines.set(own, engine);
+    const [node, response] = [request.raw as NodeRequest, reply.raw as ServerResponse];
+    const pending = (): object => reply.getHeaders();
     const { body, ip: address } = request;
-    throughNode(engine, {
-      ...{ subject: request, request: request.raw as NodeRequest, response: reply.raw as ServerResponse },
-      ...{ body, address, pending: () => reply.getHeaders(), next: () => done() },
-    })
+    throughNode(engine, { subject: request, request: node, response, body, address, pending, next: () => done() })
       .then((called) => called || reply.hijack())
       .catch(done);
   };

@@ -1,5 +1,5 @@
 import { isJournalError } from '@holdfast/journal';
-import { type Claim, type ClaimRequest, decideClaim, type KeyRecord, renewRecord } from './decide.js';
+import { type Claim, type ClaimRequest, claimOf, decideClaim, type KeyRecord, renewRecord } from './decide.js';
 import { IdempotencyError } from './errors.js';
 import type { FileEntry, FileState } from './file-log.js';
 import type { RecordTable } from './record-table.js';
@@ -30,7 +30,7 @@ export class FilePart implements OpenStore {
     const before = this.#table.get(key);
     const decision = decideClaim(before, request, at);
     if (decision.verdict === 'done' && journal.failure) throw failed(journal.failure);
-    if (decision.verdict !== 'mine' || decision.record === before) return decision;
+    if (decision.verdict !== 'mine' || decision.record === before) return claimOf(decision);
     this.#table.set(key, decision.record, before);
     const { run, expiresAt } = decision.record;
     try {
@@ -39,7 +39,7 @@ export class FilePart implements OpenStore {
       this.#undo(key, request.token, before);
       throw error;
     }
-    return decision;
+    return claimOf(decision);
   }
 
   /** Leases live in memory: at the next open their owner is dead whatever they say. */

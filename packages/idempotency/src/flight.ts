@@ -49,19 +49,27 @@ export function countReplay(tower: Tower, call: Call, { attempt, ageMs, reason }
     tower.emit({ type: 'call.absorbed_late', key, ageMs, retryMs });
 }
 
+/** The instance, which keeps the flights. */
+interface Hangar extends Tower {
+  forgetFlight(flight: Flight): void;
+}
+
 /**
  * The way of one key (or one state of a lane) through this process: everybody in the process who asks for it meanwhile
  * waits for `ended` instead of asking the store.
  */
 export class Flight {
   readonly call: Call;
-  readonly #tower: Tower;
+  readonly #tower: Hangar;
   readonly #before: Flight | undefined;
   #end: End | undefined;
   #ended: Promise<End> | undefined;
   #resolve: ((end: End) => void) | undefined;
+  #whole = false;
+  #answer: ((value: unknown) => void) | undefined;
+  #refuse: ((error: unknown) => void) | undefined;
 
-  constructor(tower: Tower, call: Call, before: Flight | undefined) {
+  constructor(tower: Hangar, call: Call, before: Flight | undefined) {
     this.#tower = tower;
     this.call = call;
     this.#before = before;
@@ -82,9 +90,20 @@ export class Flight {
     return this.#before ? this.#before.cleared.then(() => ended) : ended;
   }
 
+  /** Its claim was answered at once, so it brings the answer of the call that leads itself. */
+  answering(whole: boolean, answer: (value: unknown) => void, refuse: (error: unknown) => void): void {
+    this.#whole = whole;
+    this.#answer = answer;
+    this.#refuse = refuse;
+  }
+
   land(end: End): void {
     this.#end = end;
     this.#resolve?.(end);
+    if (!this.#answer) return;
+    this.#tower.forgetFlight(this);
+    if (end.end === 'value') this.#answer(this.#whole ? outcomeOf(end) : end.value);
+    else this.#refuse?.(end.end === 'error' ? end.error : this.#tower.told(this.call, end.error));
   }
 
   /** Claims, waits while another instance has the key, runs or replays; `answer` is that of a claim already sent. */
@@ -162,40 +181,6 @@ export class Flight {
     if (store) void giveBack(tower, store, call);
     return tower.settings.onStoreError === 'run' ? runBypassed(tower, call) : { end: 'error', error };
   }
-}
-
-/** A flight whose claim was answered at once: it brings its call's answer itself. */
-export class LedFlight extends Flight {
-  readonly #hangar: Hangar;
-  readonly #whole: boolean;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: unknown) => void;
-
-  constructor(
-    hangar: Hangar,
-    call: Call,
-    whole: boolean,
-    resolve: (value: unknown) => void,
-    reject: (error: unknown) => void,
-  ) {
-    super(hangar, call, undefined);
-    this.#hangar = hangar;
-    this.#whole = whole;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  override land(end: End): void {
-    this.#hangar.forgetFlight(this);
-    super.land(end);
-    if (end.end === 'value') this.#resolve(this.#whole ? outcomeOf(end) : end.value);
-    else this.#reject(end.end === 'error' ? end.error : this.#hangar.told(this.call, end.error));
-  }
-}
-
-/** Who keeps the flights. */
-interface Hangar extends Tower {
-  forgetFlight(flight: Flight): void;
 }
 
 function flown(tower: Tower, store: OpenStore, call: Call, claim: Claim & { verdict: 'mine' }): Promise<End> {

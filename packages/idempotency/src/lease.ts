@@ -10,20 +10,20 @@ export interface LeaseTimes {
 }
 
 /** Who holds a lease. */
-export abstract class LeaseHolder {
+export interface LeaseHolder {
   /** When the claim was sent, monotonic: the store's lease can't have begun earlier. */
-  abstract readonly claimedAt: number;
-  /** Where {@link Leases} has it: in its list of young ones, or with a timer of its own. */
-  held: 'no' | 'young' | 'kept' = 'no';
-  before: LeaseHolder | undefined = undefined;
-  after: LeaseHolder | undefined = undefined;
-  stop: (() => void) | undefined = undefined;
-
-  abstract renew(): MaybePromise<boolean>;
+  readonly claimedAt: number;
+  /** Only for {@link Leases}: it is in its list of young ones. */
+  young: boolean;
+  before: LeaseHolder | undefined;
+  after: LeaseHolder | undefined;
+  /** Only for {@link Leases}: ends its renewal. */
+  stop: (() => void) | undefined;
+  renew(): MaybePromise<boolean>;
   /** The run should stop; its lease is not renewed any more. Called at most once, before or with `onLost`. */
-  abstract onEnding(reason: LeaseLossReason): void;
+  onEnding(reason: LeaseLossReason): void;
   /** The lease has ended, others may own the key. Called at most once. */
-  abstract onLost(reason: LeaseLossReason): void;
+  onLost(reason: LeaseLossReason): void;
 }
 
 /**
@@ -43,7 +43,7 @@ export class Leases {
   }
 
   hold(holder: LeaseHolder): void {
-    holder.held = 'young';
+    holder.young = true;
     holder.before = this.#last;
     if (this.#last) this.#last.after = holder;
     else this.#first = holder;
@@ -53,9 +53,8 @@ export class Leases {
 
   /** Stops renewing it; nothing is called any more. */
   drop(holder: LeaseHolder): void {
-    if (holder.held === 'young') this.#unlink(holder);
-    else holder.stop?.();
-    holder.held = 'no';
+    if (holder.young) return this.#unlink(holder);
+    holder.stop?.();
     holder.stop = undefined;
   }
 
@@ -67,6 +66,7 @@ export class Leases {
     else this.#last = before;
     holder.before = undefined;
     holder.after = undefined;
+    holder.young = false;
   }
 
   #arm(): void {
@@ -79,7 +79,6 @@ export class Leases {
     for (let holder = this.#first; holder; holder = this.#first) {
       if (now - holder.claimedAt < this.#times.leaseMs / 6) break;
       this.#unlink(holder);
-      holder.held = 'kept';
       holder.stop = keepLease(this.#times, holder);
     }
     this.#armed = false;

@@ -2,6 +2,7 @@ import type { Clock } from '@holdfast/clock';
 import {
   type Claim,
   type ClaimRequest,
+  claimOf,
   decideClaim,
   type KeyRecord,
   releaseRecord,
@@ -81,7 +82,7 @@ class MemoryPart implements OpenStore {
     const now = sent?.clock === this.clock ? Math.floor(sent.atMs) : timeOf(this.clock);
     const decision = decideClaim(before, request, now);
     if (decision.verdict === 'mine') this.#table.set(key, decision.record, before);
-    return decision;
+    return claimOf(decision);
   }
 
   renew(key: string, token: string, leaseMs: number, keepMs: number): boolean {

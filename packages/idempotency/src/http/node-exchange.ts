@@ -7,7 +7,8 @@ import { UNREAD } from './request-key.js';
 
 /** A request of node:http, or of a framework that extends it. `body` is what a body parser mounted before left. */
 export interface NodeRequest extends IncomingMessage {
-  body?: unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: what a parser leaves has any type; unknown would take it from later handlers
+  body?: any;
   rawBody?: unknown;
   originalUrl?: string;
   ip?: string | undefined;
