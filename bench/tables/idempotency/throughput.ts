@@ -1,9 +1,11 @@
 import { growth, interleave } from '../../runner/statistics.ts';
 import type { Row, Spread, Table } from '../../runner/table.ts';
-import { holdfast, lruCache, nodeIdempotency, type Peer, powertools } from './peers/peers.ts';
+import { holdfast, lruCache, lruCacheUnsized, nodeIdempotency, type Peer, powertools } from './peers/peers.ts';
 
 const SIZES = [10_000, 100_000];
-const PEERS = [holdfast, lruCache, nodeIdempotency, powertools];
+const PEERS = [holdfast, lruCache, lruCacheUnsized, nodeIdempotency, powertools];
+/** A round of 100,000 keys takes the peers five seconds. */
+const ROUNDS = { quick: { rounds: 5, warmUp: 3 }, small: { rounds: 9, warmUp: 4 }, large: { rounds: 2, warmUp: 1 } };
 const VALUES = {
   string: 'a receipt of some fifty characters, as services give',
   object: {
@@ -34,18 +36,19 @@ export const table: Table = {
     const medians = new Map<string, { first: number; replay: number }>();
     for (const [kind, value] of Object.entries(VALUES))
       for (const keys of quick ? [SIZES[0]!] : SIZES) {
+        const plan = quick ? ROUNDS.quick : keys > 50_000 ? ROUNDS.large : ROUNDS.small;
         const replays = new Map<string, number[]>(PEERS.map(({ who }) => [who, []]));
         const cases = Object.fromEntries(
           PEERS.map((peer) => [
             peer.who,
             async (round: number) => {
               const { first, replay } = await measure(peer, keys, value);
-              if (round >= (quick ? 3 : 4)) replays.get(peer.who)!.push(replay);
+              if (round >= plan.warmUp) replays.get(peer.who)!.push(replay);
               return first;
             },
           ]),
         );
-        const firsts = await interleave(cases, { rounds: quick ? 5 : keys > 50_000 ? 5 : 12, warmUp: quick ? 3 : 4 });
+        const firsts = await interleave(cases, plan);
         for (const { who, kind: role } of PEERS) {
           const replay = spreadOf(replays.get(who)!);
           rows.push({

@@ -30,23 +30,41 @@ export const holdfast: Peer = {
   },
 };
 
-/** What people write first: no claim, no lease, values shared by reference. */
+/** What people write first: no claim, no lease, values shared by reference. Bounded as ours is, by entries, bytes and age. */
 export const lruCache: Peer = {
   who: 'lru-cache 11.5.3, get then set',
   kind: 'floor',
   make(keys) {
-    const cache = new LRUCache<string, { value: unknown }>({ max: keys, ttl: 86_400_000 });
-    return {
-      async run(key, fn) {
-        const known = cache.get(key);
-        if (known) return known.value;
-        const value = await fn();
-        cache.set(key, { value });
-        return value;
-      },
-    };
+    const cache = new LRUCache<string, { value: unknown }>({
+      max: keys,
+      maxSize: 2 ** 30,
+      sizeCalculation: ({ value }, key) => 200 + key.length + (typeof value === 'string' ? value.length : 0),
+      ttl: 86_400_000,
+    });
+    return getThenSet(cache);
   },
 };
+
+/** The same without the bound on bytes, which ours has. */
+export const lruCacheUnsized: Peer = {
+  who: 'lru-cache 11.5.3, get then set, no bound on bytes',
+  kind: 'floor',
+  make(keys) {
+    return getThenSet(new LRUCache<string, { value: unknown }>({ max: keys, ttl: 86_400_000 }));
+  },
+};
+
+function getThenSet(cache: LRUCache<string, { value: unknown }>): { run: Run } {
+  return {
+    async run(key, fn) {
+      const known = cache.get(key);
+      if (known) return known.value;
+      const value = await fn();
+      cache.set(key, { value });
+      return value;
+    },
+  };
+}
 
 /** As its adapters do for each request. */
 export const nodeIdempotency: Peer = {
