@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DeliveryError } from './errors.js';
 import { plainJson } from './plain-json.js';
+import { bytesOf, noteBytes } from './sizes.js';
 import { isWellFormed, wellFormed } from './text.js';
 
 /** From the one that may wake people to the one that may wait. */
@@ -55,7 +56,7 @@ const MAX_ALERT_BYTES = 24 * 1024 * 1024;
  *
  * @throws DeliveryError `DELIVERY_INVALID_ALERT` with `path`.
  */
-export function storedAlert(input: Alert): { alert: StoredAlert; json: string } {
+export function storedAlert(input: Alert): StoredAlert {
   if (typeof input !== 'object' || input === null) throw invalid('', 'must be an object', input);
   const title = field(input, 'title');
   if (typeof title !== 'string' || title.trim() === '')
@@ -73,22 +74,29 @@ export function storedAlert(input: Alert): { alert: StoredAlert; json: string } 
   const given = field(input, 'severity');
   const severity = SEVERITIES.find((known) => known === given) ?? 'critical';
   const data = plainJson(field(input, 'data'));
-  const alert: StoredAlert = Object.freeze({
-    id,
-    title: wellFormed(title),
-    severity,
-    ...(status !== undefined && { status }),
-    ...(dedupKey !== undefined && { dedupKey }),
-    ...(body !== undefined && { body: wellFormed(body) }),
-    ...(data !== undefined && { data }),
-  });
+  const alert: Changeable<StoredAlert> = { id, title: wellFormed(title), severity };
+  if (status !== undefined) alert.status = status;
+  if (dedupKey !== undefined) alert.dedupKey = dedupKey;
+  if (body !== undefined) alert.body = wellFormed(body);
+  if (data !== undefined) alert.data = data;
+  checkSize(Object.freeze(alert));
+  return alert;
+}
+
+type Changeable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** No character takes more than six bytes of JSON: what is far below the limit is not made JSON to see that it is. */
+function checkSize(alert: StoredAlert): void {
+  if (alert.data === undefined && bytesOf(alert) * 6 <= MAX_ALERT_BYTES) return;
   const json = JSON.stringify(alert);
   if (json.length > MAX_ALERT_BYTES || Buffer.byteLength(json) > MAX_ALERT_BYTES) {
-    throw new DeliveryError('DELIVERY_INVALID_ALERT', `alert '${id}' is larger than ${MAX_ALERT_BYTES} bytes as JSON`, {
-      path: 'data',
-    });
+    throw new DeliveryError(
+      'DELIVERY_INVALID_ALERT',
+      `alert '${alert.id}' is larger than ${MAX_ALERT_BYTES} bytes as JSON`,
+      { path: 'data' },
+    );
   }
-  return { alert, json };
+  noteBytes(alert, json.length);
 }
 
 function optionalString(input: Alert, name: 'dedupKey' | 'body'): string | undefined {

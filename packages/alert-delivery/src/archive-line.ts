@@ -6,10 +6,9 @@ const NEWLINE = 10;
 const CHUNK_BYTES = 64 * 1024;
 
 /** One line of an archive file: the CRC of the JSON in eight hex digits, a space, the JSON, a line feed. */
-export function lineOf(body: Body): Buffer {
-  const json = Buffer.from(JSON.stringify(body));
-  const crc = crc32(json).toString(16).padStart(8, '0');
-  return Buffer.concat([Buffer.from(`${crc} `), json, Buffer.from([NEWLINE])]);
+export function lineOf(body: Body): string {
+  const json = JSON.stringify(body);
+  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
 }
 
 /** What a line says; `undefined` for one that is torn or damaged. */

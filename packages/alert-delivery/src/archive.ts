@@ -14,7 +14,7 @@ interface Place {
 
 interface Waiting {
   readonly id: string;
-  readonly line: Buffer;
+  readonly line: string;
   readonly sync: boolean;
   /** Forgotten before it was written. */
   dropped: boolean;
@@ -171,7 +171,7 @@ class ShelfFiles {
     }
     const created = this.#handle === undefined;
     this.#handle ??= await this.#files.open(this.#path(this.#segment), 'w', 0o600);
-    const bytes = Buffer.concat(batch.map(({ line }) => line));
+    const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
     const begin = this.#size;
     await writeAll(this.#handle, bytes, begin);
     // Waiters that asked for no sync share the file with some that did: nothing of those is claimed before it is durable.
@@ -183,8 +183,9 @@ class ShelfFiles {
     this.#size = begin + bytes.length;
     let offset = begin;
     for (const { id, line, dropped } of batch) {
-      if (!dropped) this.found(id, { segment: this.#segment, offset, length: line.length });
-      offset += line.length;
+      const length = Buffer.byteLength(line);
+      if (!dropped) this.found(id, { segment: this.#segment, offset, length });
+      offset += length;
     }
   }
 

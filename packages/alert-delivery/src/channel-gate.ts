@@ -1,47 +1,22 @@
 import type { Clock } from '@holdfast/clock';
+import type { Admission, Ask, GateEvents } from './admission.js';
 import { type BreakerState, breaker, CLOSED, refuses } from './breaker.js';
 import type { FullStep } from './options.js';
-import type { StopSignal } from './stop.js';
 import type { ChannelCondition } from './store.js';
 import { clampWait, type Verdict, type VerdictKind } from './verdict.js';
 
-/** A wish to send one message. `T` is whose wish it is. */
-export interface Ask<T> {
-  readonly owner: T;
-  /** Goes before the others and is never folded. */
-  readonly critical: boolean;
-  /** Goes through an open breaker, as its probe, one at a time. */
-  readonly force: boolean;
-  /** Monotonic: a Retry-After that ends later than this is not waited for. */
-  readonly throttleLimitMs: number;
-  /** Monotonic: longer than this the message does not wait for its turn. `Infinity` on the last step. */
-  readonly queueLimitMs: number;
-  /** Messages with an equal key may become one digest. `undefined`: never. */
+interface Waiting<T> extends Omit<Ask<T>, 'foldKey'> {
   readonly foldKey: string | undefined;
-  readonly signal: StopSignal;
-}
-
-export type Admission<T> =
-  /** Send now, then call `end`. `folded` are the owners whose messages this one carries too. */
-  | { readonly kind: 'go'; readonly probe: boolean; readonly folded: readonly T[] }
-  | { readonly kind: 'folded' }
-  | { readonly kind: 'refused'; readonly why: 'breaker-open' | 'throttled' | 'deadline' }
-  | { readonly kind: 'aborted' };
-
-interface Waiting<T> extends Ask<T> {
   done: boolean;
   /** It had to wait because the channel asked for a pause, or for longer than the rate allows. */
   held: boolean;
   settle(admission: Admission<T>): void;
 }
 
-export interface GateEvents {
-  throttled(ms: number): void;
-  opened(ms: number, why: VerdictKind): void;
-  probed(): void;
-  closed(): void;
-  changed(condition: ChannelCondition): void;
-}
+const NOBODY: readonly never[] = [];
+/** What almost everybody is told: one object for all. */
+const GO = { kind: 'go', probe: false, folded: NOBODY } as const;
+const PROBE = { kind: 'go', probe: true, folded: NOBODY } as const;
 
 /** Who waits is told in slices of so many, so that the event loop is not held. */
 const REFUSED_AT_ONCE = 100;
@@ -92,17 +67,39 @@ export class ChannelGate<T> {
     }
   }
 
-  /** Resolves when the message may go, or will not. Never rejects. */
-  ask(ask: Ask<T>): Promise<Admission<T>> {
-    return new Promise((resolve) => {
-      if (ask.signal.aborted) return resolve({ kind: 'aborted' });
-      if (!ask.force && this.step.breaker && refuses(this.#breaker, this.#clock.monotonic())) {
-        return resolve({ kind: 'refused', why: 'breaker-open' });
+  /** Whether the message may go, told at once where nobody has to wait. A promise never rejects. */
+  ask(ask: Ask<T>): Admission<T> | Promise<Admission<T>> {
+    if (ask.signal.aborted) return { kind: 'aborted' };
+    const now = this.#clock.monotonic();
+    if (!ask.force && this.step.breaker && refuses(this.#breaker, now)) return { kind: 'refused', why: 'breaker-open' };
+    if (this.#isFree(now)) {
+      const probe = this.#askBreaker(ask.force, now);
+      if (probe !== 'wait') {
+        this.#begin(now);
+        return probe ? PROBE : GO;
       }
+    }
+    return this.#wait(ask);
+  }
+
+  /** Whoever asks now would be the next to go. */
+  #isFree(now: number): boolean {
+    return (
+      this.#active < this.step.concurrency &&
+      this.#throttledUntil <= now &&
+      this.#nextStart <= now &&
+      !first(this.#critical) &&
+      !first(this.#normal)
+    );
+  }
+
+  #wait(ask: Ask<T>): Promise<Admission<T>> {
+    return new Promise((resolve) => {
       let cancel: (() => void) | undefined;
       const onAbort = (): void => waiting.settle({ kind: 'aborted' });
       const waiting: Waiting<T> = {
         ...ask,
+        foldKey: ask.foldKey(),
         done: false,
         held: false,
         settle: (admission) => {
@@ -169,8 +166,9 @@ export class ChannelGate<T> {
   }
 
   #setBreaker(event: Parameters<typeof breaker>[1], why: 'delivered' | VerdictKind): void {
-    if (this.step.breaker === false) return;
     const before = this.#breaker;
+    // As almost always: it works, and it did before.
+    if (this.step.breaker === false || (before === CLOSED && why === 'delivered')) return;
     const now = this.#clock.monotonic();
     this.#breaker = breaker(before, event, now, this.step.breaker).state;
     const after = this.#breaker;
@@ -252,8 +250,8 @@ export class ChannelGate<T> {
 
   /** Whether the attempt is the probe; `wait` while another one is. */
   #askBreaker(force: boolean, now: number): boolean | 'wait' {
-    if (this.step.breaker === false) return false;
     let state = this.#breaker;
+    if (this.step.breaker === false || state.state === 'closed') return false;
     if (force && state.state === 'open') state = { ...state, until: now };
     const asked = breaker(state, { type: 'asked' }, now, this.step.breaker);
     if (!asked.go) return 'wait';
@@ -262,10 +260,14 @@ export class ChannelGate<T> {
     return asked.probe;
   }
 
-  #grant(waiting: Waiting<T>, probe: boolean, now: number): void {
+  #begin(now: number): void {
     this.#active++;
     const { perSecond } = this.step;
     if (perSecond !== undefined) this.#nextStart = Math.max(now, this.#nextStart) + 1000 / perSecond;
+  }
+
+  #grant(waiting: Waiting<T>, probe: boolean, now: number): void {
+    this.#begin(now);
     const folded: T[] = [];
     if (!waiting.critical && waiting.foldKey !== undefined && (waiting.held || waiting.force)) {
       const others = this.#normal.filter(

@@ -1,25 +1,29 @@
 import { nextMove, type StepEnd } from './decide.js';
-import type { DeadReason, EndEvent, LifeEvent } from './life.js';
+import type { EndEvent, LifeEvent } from './life.js';
 import type { FullStep } from './options.js';
 import type { Parcel } from './parcel.js';
 import type { Post, WalkEnd } from './post.js';
 import { type StepLimits, tryStep } from './try-step.js';
 
+const NONE: ReadonlyMap<string, StepEnd> = new Map();
+
 /** Takes one parcel through its route until a channel takes it or none is left. Never rejects. */
 export async function walk(parcel: Parcel, route: readonly FullStep[], post: Post): Promise<WalkEnd> {
-  const { clock } = post;
-  const deadlineAtMs = clock.monotonic() + post.deadlineMs;
-  const ended = new Map<string, StepEnd>();
-  for (const channel of parcel.progress().exhausted) ended.set(channel, { why: 'exhausted', attempted: true });
-  const facts = route.map((step) => ({ name: step.channel.name, timeoutMs: step.timeoutMs }));
-  const channels = {
-    lastFailedAtMs: (name: string) => post.gate(route.find((step) => step.channel.name === name)!).lastFailedAtMs,
-  };
+  const { clock, deadlineMs } = post;
+  const deadlineAtMs = clock.monotonic() + deadlineMs;
+  let ended: Map<string, StepEnd> | undefined;
+  for (const channel of parcel.progress().exhausted) {
+    ended ??= new Map();
+    ended.set(channel, { why: 'exhausted', attempted: true });
+  }
   let forced = false;
-  for (;;) {
-    const time = { nowMs: clock.monotonic(), deadlineAtMs, deadlineMs: post.deadlineMs };
-    const move = nextMove(facts, ended, time, channels, forced);
-    if (move.kind === 'dead') return dead(parcel, move.reason, post);
+  let end: EndEvent | undefined;
+  while (!end) {
+    const move = nextMove(route, ended ?? NONE, { deadlineAtMs, deadlineMs }, post.channels, forced);
+    if (move.kind === 'dead') {
+      end = { type: 'dead', at: clock.now(), reason: move.reason };
+      break;
+    }
     if (move.kind === 'force') forced = true;
     const step = route[move.index]!;
     const force = move.kind === 'force';
@@ -29,14 +33,15 @@ export async function walk(parcel: Parcel, route: readonly FullStep[], post: Pos
     const result = await tryStep(parcel, step, limits, post);
     switch (result.kind) {
       case 'delivered':
-        return delivered(parcel, result.event, post);
+        if (parcel.works.some(({ record }) => record.alert.status === 'resolved'))
+          for (const other of await post.firingSteps(parcel, result.event.channel)) await copy(parcel, other, post);
+        end = endOf(parcel, result.event);
+        break;
       case 'ended': {
-        ended.set(step.channel.name, {
-          why: result.why,
-          attempted: result.attempted || (ended.get(step.channel.name)?.attempted ?? false),
-        });
-        const to = facts.find((other) => !ended.has(other.name))?.name;
-        const from = step.channel.name;
+        const over = (ended ??= new Map<string, StepEnd>());
+        const from = step.name;
+        over.set(from, { why: result.why, attempted: result.attempted || (over.get(from)?.attempted ?? false) });
+        const to = route.find((other) => !over.has(other.name))?.name;
         parcel.note({
           type: 'escalated',
           at: clock.now(),
@@ -52,26 +57,15 @@ export async function walk(parcel: Parcel, route: readonly FullStep[], post: Pos
         return result;
     }
   }
+  await parcel.write(end);
+  return parcel.lost ? { kind: 'lost' } : { kind: 'ended', end };
 }
 
-async function dead(parcel: Parcel, reason: DeadReason, post: Post): Promise<WalkEnd> {
-  const end = { type: 'dead', at: post.clock.now(), reason } as const;
-  return (await parcel.write(end)) === 'lost' ? { kind: 'lost' } : { kind: 'ended', end };
-}
-
-async function delivered(
-  parcel: Parcel,
-  event: Extract<LifeEvent, { type: 'delivered' }>,
-  post: Post,
-): Promise<WalkEnd> {
-  if (parcel.works.some(({ record }) => record.alert.status === 'resolved'))
-    for (const other of await post.firingSteps(parcel, event.channel)) await copy(parcel, other, post);
-  const { channel, attempt: n, ms } = event;
-  const end: EndEvent =
-    parcel.digestId === undefined
-      ? event
-      : { type: 'coalesced', at: event.at, into: parcel.digestId, channel, attempt: n, ms };
-  return (await parcel.write(end)) === 'lost' ? { kind: 'lost' } : { kind: 'ended', end };
+/** What a delivery is to the alerts in the parcel: for those of a digest, that they were folded into it. */
+function endOf(parcel: Parcel, event: Extract<LifeEvent, { type: 'delivered' }>): EndEvent {
+  if (parcel.digestId === undefined) return event;
+  const { at, channel, attempt: n, ms } = event;
+  return { type: 'coalesced', at, into: parcel.digestId, channel, attempt: n, ms };
 }
 
 /** The resolved notice also goes where the firing went. It is delivered either way; a copy that fails is an event. */

@@ -37,7 +37,7 @@ export type NextMove =
 export function nextMove(
   route: readonly StepFacts[],
   ended: ReadonlyMap<string, StepEnd>,
-  time: { readonly nowMs: number; readonly deadlineAtMs: number; readonly deadlineMs: number },
+  time: { readonly deadlineAtMs: number; readonly deadlineMs: number },
   channels: { readonly lastFailedAtMs: (name: string) => number },
   forced: boolean,
 ): NextMove {
@@ -45,9 +45,15 @@ export function nextMove(
   const reserve = (step: StepFacts): number => Math.min(step.timeoutMs, time.deadlineMs / route.length);
   const index = route.findIndex((step) => !ended.has(step.name));
   if (index !== -1) {
-    const later = route.slice(index + 1).filter((step) => !ended.has(step.name));
-    const limitMs = later.reduce((limit, step) => limit - reserve(step), time.deadlineAtMs);
-    return { kind: 'try', index, last: later.length === 0, limitMs, reserveMs: reserve(route[index]!) };
+    let last = true;
+    let limitMs = time.deadlineAtMs;
+    for (let later = index + 1; later < route.length; later++) {
+      const step = route[later]!;
+      if (ended.has(step.name)) continue;
+      last = false;
+      limitMs -= reserve(step);
+    }
+    return { kind: 'try', index, last, limitMs, reserveMs: reserve(route[index]!) };
   }
   const ends = route.map((step) => ended.get(step.name)!);
   if (!forced && ends.every((end) => !end.attempted)) {

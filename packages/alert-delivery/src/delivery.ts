@@ -113,6 +113,7 @@ class OpenDelivery implements Delivery {
       run,
       deadlineMs,
       gate: (step) => gates.of(step),
+      channels: gates,
       redact: redactor(secrets, options.redact),
       emit,
       digestId: () => `digest-${randomUUID()}`,
@@ -183,7 +184,8 @@ class OpenDelivery implements Delivery {
   async notify(input: Alert, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Outcome> {
     signal?.throwIfAborted();
     this.#assertOpen();
-    const { id, outcome } = await this.#intake.admit(input, true);
+    const { id, outcome, waiter } = await this.#intake.admit(input, true);
+    if (waiter) return waiter.until(signal);
     return outcome ?? (await this.#waiters.outcome(id, () => this.#dispatch.isHere(id), signal));
   }
 

@@ -8,7 +8,7 @@ import { Grouping } from './grouping.js';
 import { type Outcome, outcomeOf } from './life.js';
 import type { mirror } from './mirror.js';
 import { type FullOptions, type FullStep, fullSteps } from './options.js';
-import { Parcel } from './parcel.js';
+import { Parcel, type ParcelOwner } from './parcel.js';
 import type { Post, WalkEnd } from './post.js';
 import { Resolving } from './resolving.js';
 import type { Room } from './room.js';
@@ -39,6 +39,7 @@ export class Dispatch {
   /** Ids of what is on its way here. */
   readonly #here = new Set<string>();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #owner: ParcelOwner;
   /** Set once closing has given up waiting: what is stored after that stays in the store. */
   #stopped: Error | undefined;
 
@@ -56,6 +57,19 @@ export class Dispatch {
         this.#run(parcel, false);
       },
     });
+    const { store, waiters } = surroundings;
+    this.#owner = {
+      store,
+      onLost: (lost) => {
+        for (const { hold, record } of lost) {
+          post.emit({ type: 'hold.lost', id: hold.id });
+          room.leave(bytesOf(record.alert));
+          this.#here.delete(hold.id);
+          waiters.watch(hold.id);
+        }
+      },
+      onStoreFailed: (error) => post.emit({ type: 'store.failed', during: 'record', reason: reasonOf(error) }),
+    };
     room.onRoomToFold = () => this.#grouping.sendOverflow();
   }
 
@@ -87,14 +101,7 @@ export class Dispatch {
 
   /** Sends what is not accounted for, such as a self-alert, along `route`. */
   async sendApart(alert: StoredAlert, route: readonly FullStep[]): Promise<WalkEnd> {
-    const parcel = new Parcel({
-      works: [],
-      durable: true,
-      alert,
-      store: this.#with.store,
-      onLost: () => undefined,
-      onStoreFailed: () => undefined,
-    });
+    const parcel = new Parcel([], alert, true, this.#owner);
     this.#parcels.add(parcel);
     if (this.#stopped) parcel.controller.abort(this.#stopped);
     const walking = walk(parcel, route, this.#with.post).finally(() => this.#parcels.delete(parcel));
@@ -104,12 +111,9 @@ export class Dispatch {
 
   /** Counts a promise as on its way until it settles. */
   track(promise: Promise<unknown>): void {
-    const running = promise.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#running.add(running);
-    void running.then(() => this.#running.delete(running));
+    this.#running.add(promise);
+    const over = (): void => void this.#running.delete(promise);
+    promise.then(over, over);
   }
 
   /** The leases to prolong. */
@@ -128,7 +132,7 @@ export class Dispatch {
 
   /** Resolves when all that is on its way now has ended. */
   async settled(): Promise<void> {
-    await Promise.all([...this.#running]);
+    await Promise.allSettled(this.#running);
   }
 
   /** Resolves when nothing is on its way any more, what was begun meanwhile included. */
@@ -156,22 +160,8 @@ export class Dispatch {
   }
 
   #parcel(works: Work[], durable: boolean): Parcel {
-    const { store, post, room, waiters, options } = this.#with;
-    const parcel = new Parcel({
-      works,
-      durable,
-      alert: works[0]!.record.alert,
-      store,
-      onLost: (lost) => {
-        for (const { hold, record } of lost) {
-          post.emit({ type: 'hold.lost', id: hold.id });
-          room.leave(bytesOf(record.alert));
-          this.#here.delete(hold.id);
-          waiters.watch(hold.id);
-        }
-      },
-      onStoreFailed: (error) => post.emit({ type: 'store.failed', during: 'record', reason: reasonOf(error) }),
-    });
+    const { options } = this.#with;
+    const parcel = new Parcel(works, works[0]!.record.alert, durable, this.#owner);
     for (const { hold } of works) this.#here.add(hold.id);
     if (typeof options.chain === 'function') {
       parcel.routeKey = this.routeOf(parcel.alert)
@@ -184,17 +174,22 @@ export class Dispatch {
   #run(parcel: Parcel, undurable: boolean): void {
     this.#parcels.add(parcel);
     if (this.#stopped) parcel.controller.abort(this.#stopped);
-    const running = this.#walk(parcel)
-      .then((end) => this.#ended(parcel, end, undurable))
-      .catch((error: unknown) =>
-        this.#with.post.emit({ type: 'store.failed', during: 'delivery', reason: reasonOf(error) }),
-      )
-      .finally(() => {
-        this.#parcels.delete(parcel);
-        this.#gone(parcel);
-        this.#running.delete(running);
-      });
-    this.#running.add(running);
+    this.track(this.#carry(parcel, undurable));
+  }
+
+  /** From setting out to the end, and everybody is told. Never rejects. */
+  async #carry(parcel: Parcel, undurable: boolean): Promise<void> {
+    try {
+      const end = await this.#walk(parcel);
+      this.#leave(parcel, end, undurable);
+      const telling = end.kind === 'ended' ? this.#tellAll(parcel) : undefined;
+      if (telling) await telling;
+      if (end.kind === 'stopped') await this.#giveBack(parcel, undurable);
+    } catch (error) {
+      this.#with.post.emit({ type: 'store.failed', during: 'delivery', reason: reasonOf(error) });
+    }
+    this.#parcels.delete(parcel);
+    this.#gone(parcel);
   }
 
   #gone(parcel: Parcel): void {
@@ -202,7 +197,14 @@ export class Dispatch {
     parcel.tellEnd();
   }
 
-  async #walk(parcel: Parcel): Promise<WalkEnd> {
+  #walk(parcel: Parcel): Promise<WalkEnd> {
+    const { alert } = parcel;
+    if (alert.status === 'resolved' && alert.dedupKey !== undefined) return this.#walkBehind(parcel);
+    return walk(parcel, this.routeOf(parcel.works[0]!.record.alert), this.#with.post);
+  }
+
+  /** A resolved notice: not before its firing. */
+  async #walkBehind(parcel: Parcel): Promise<WalkEnd> {
     const { post } = this.#with;
     for (let meeting = this.#resolving.meet(parcel); meeting.kind !== 'go'; meeting = this.#resolving.meet(parcel)) {
       const { firing } = meeting;
@@ -216,61 +218,59 @@ export class Dispatch {
     return await walk(parcel, this.routeOf(parcel.works[0]!.record.alert), post);
   }
 
-  async #ended(parcel: Parcel, end: WalkEnd, undurable: boolean): Promise<void> {
-    const { works } = parcel;
-    const { room, store } = this.#with;
-    // Who was folded into another parcel leaves with that one; who was lost on the way has left already.
-    if (end.kind !== 'folded') {
-      for (const work of works) {
-        this.#here.delete(work.hold.id);
-        if (!undurable) room.leave(bytesOf(work.record.alert));
-      }
+  /** Who was folded into another parcel leaves with that one; who was lost on the way has left already. */
+  #leave(parcel: Parcel, end: WalkEnd, undurable: boolean): void {
+    if (end.kind === 'folded') return;
+    for (const work of parcel.works) {
+      this.#here.delete(work.hold.id);
+      if (!undurable) this.#with.room.leave(bytesOf(work.record.alert));
     }
-    if (end.kind === 'stopped') {
-      // Nobody else has what is not in the store: who waits for it must not wait for the close, which waits for them.
-      if (undurable)
-        for (const { hold } of works) this.#with.waiters.tell(hold.id, { status: 'journaled', id: hold.id });
-      else await store.release(works.map((work) => work.hold)).catch(() => undefined);
-    }
-    if (end.kind !== 'ended') return;
-    // Together: the lines of their dead letters then share one write and one fdatasync.
-    for (let at = 0; at < works.length; at += TOLD_AT_ONCE)
-      await Promise.all(works.slice(at, at + TOLD_AT_ONCE).map((work) => this.#tell(parcel, work)));
-    this.#with.checkLaw(store.counts());
   }
 
-  async #tell(parcel: Parcel, work: Work): Promise<void> {
+  async #giveBack({ works }: Parcel, undurable: boolean): Promise<void> {
+    const { store, waiters } = this.#with;
+    // Nobody else has what is not in the store: who waits for it must not wait for the close, which waits for them.
+    if (undurable) for (const { hold } of works) waiters.tell(hold.id, { status: 'journaled', id: hold.id });
+    else await store.release(works.map((work) => work.hold)).catch(() => undefined);
+  }
+
+  #tellAll(parcel: Parcel): Promise<void> | undefined {
+    const { works } = parcel;
+    const telling = works.length === 1 ? this.#tell(parcel, works[0]!) : this.#tellMany(parcel);
+    this.#with.checkLaw(this.#with.store.counts());
+    return telling;
+  }
+
+  /** Together: the lines of their dead letters then share one write and one fdatasync. */
+  async #tellMany(parcel: Parcel): Promise<void> {
+    const { works } = parcel;
+    for (let at = 0; at < works.length; at += TOLD_AT_ONCE)
+      await Promise.all(works.slice(at, at + TOLD_AT_ONCE).map(async (work) => await this.#tell(parcel, work)));
+  }
+
+  /** Who waits is told at once, but for a death, which is written to the mirror first. */
+  #tell(parcel: Parcel, work: Work): Promise<void> | undefined {
     const { post, options, waiters } = this.#with;
     const { id } = work.hold;
     const outcome = outcomeOf(id, parcel.eventsOf(work), parcel.durable);
-    if (!outcome) return;
-    const { acceptedAt } = work.record;
-    switch (outcome.status) {
-      case 'delivered':
-        post.emit({
-          type: 'alert.delivered',
-          id,
-          channel: outcome.channel,
-          attempts: outcome.attempts.length,
-          ms: options.clock.now() - acceptedAt,
-          late: outcome.late === true,
-          durable: parcel.durable,
-        });
-        break;
-      case 'coalesced':
-        post.emit({ type: 'alert.coalesced', id, into: outcome.into });
-        break;
-      case 'dead':
-        await this.#died(parcel, work, outcome);
-        break;
-      case 'journaled':
-        break;
-    }
-    waiters.tell(id, outcome);
+    if (outcome?.status === 'dead') return this.#died(parcel, work, outcome);
+    if (outcome?.status === 'delivered') {
+      post.emit({
+        type: 'alert.delivered',
+        id,
+        channel: outcome.channel,
+        attempts: outcome.attempts.length,
+        ms: options.clock.now() - work.record.acceptedAt,
+        late: outcome.late === true,
+        durable: parcel.durable,
+      });
+    } else if (outcome?.status === 'coalesced') post.emit({ type: 'alert.coalesced', id, into: outcome.into });
+    if (outcome) waiters.tell(id, outcome);
+    return undefined;
   }
 
   async #died(parcel: Parcel, work: Work, outcome: Extract<Outcome, { status: 'dead' }>): Promise<void> {
-    const { post, options, mirror } = this.#with;
+    const { post, options, mirror, waiters } = this.#with;
     const { alert, acceptedAt, id } = work.record;
     const { reason } = outcome;
     post.emit({ type: 'alert.dead', id, severity: alert.severity, reason, durable: parcel.durable });
@@ -278,5 +278,6 @@ export class Dispatch {
     callHook(options.critical, { alert, reason, outcome }, (error) =>
       post.emit({ type: 'critical-hook.failed', id, reason: post.redact(reasonOf(error)) }),
     );
+    waiters.tell(id, outcome);
   }
 }

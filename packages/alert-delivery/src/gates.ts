@@ -72,6 +72,11 @@ export class Gates {
     return this.#gates.get(channel)?.step;
   }
 
+  /** Monotonic; `-Infinity` for a channel that never did. */
+  lastFailedAtMs(name: string): number {
+    return this.#gates.get(name)?.lastFailedAtMs ?? Number.NEGATIVE_INFINITY;
+  }
+
   *secrets(): Iterable<string> {
     for (const gate of this.#gates.values()) yield* gate.step.channel.secrets ?? [];
   }

@@ -5,15 +5,18 @@ import { DeliveryError, isDeliveryError, reasonOf } from './errors.js';
 import type { DeliveryEvent } from './events.js';
 import type { Outcome } from './life.js';
 import type { Entry, Room } from './room.js';
-import { bytesOf, noteBytes } from './sizes.js';
+import { bytesOf } from './sizes.js';
 import type { DeliveryStore, Work } from './store.js';
-import type { Waiters } from './waiters.js';
+import type { Waiter, Waiters } from './waiters.js';
 
-/** What became of an alert at the door. `outcome` is there only when it was sent because the store could not take it. */
+/** What became of an alert at the door. */
 export interface Admitted {
   readonly id: string;
   readonly duplicate: boolean;
+  /** How it ended: only where it was sent because the store could not take it. */
   readonly outcome?: Outcome;
+  /** Tells how it ends: only where it is new and the caller waits. */
+  readonly waiter?: Waiter;
 }
 
 /** How many ids of alerts that the store could not take are remembered, so that a retry of one is not sent twice. */
@@ -42,27 +45,38 @@ export class Intake {
   }
 
   /** `wait`: the caller waits for the end and is told of a death, instead of an error, when nothing could be stored. */
-  async admit(input: Alert, wait: boolean): Promise<Admitted> {
-    const { room, dispatch } = this.#with;
-    const alert = checked(input);
-    const { id } = alert;
-    const entry = await room.enter(alert);
+  admit(input: Alert, wait: boolean): Promise<Admitted> {
+    const alert = storedAlert(input);
+    const entry = this.#with.room.enter(alert);
+    return typeof entry === 'string' ? this.#enter(alert, entry, wait) : this.#enterLater(alert, entry, wait);
+  }
+
+  async #enterLater(alert: StoredAlert, entry: Promise<Entry>, wait: boolean): Promise<Admitted> {
+    return await this.#enter(alert, await entry, wait);
+  }
+
+  #enter(alert: StoredAlert, entry: Entry, wait: boolean): Promise<Admitted> {
     // Who came before the close and had room is accepted; who still waits is told.
     if (entry === 'closed') throw closedError();
-    const before = this.#undurable.get(id);
+    const before = this.#undurable.get(alert.id);
     if (before) {
-      room.leave(bytesOf(alert));
-      await before;
-      return { id, duplicate: true, outcome: { status: 'coalesced', id, into: id, durable: false } };
+      this.#with.room.leave(bytesOf(alert));
+      return this.#sameAs(before, alert.id);
     }
     const stored = this.#store(alert, entry, wait);
     // A close waits for what it finds half accepted: the store must not be closed under it.
-    dispatch.track(stored);
-    return await stored;
+    this.#with.dispatch.track(stored);
+    return stored;
+  }
+
+  /** A second copy of an alert that the store could not take ends as the first one does. */
+  async #sameAs(before: Promise<Outcome>, id: string): Promise<Admitted> {
+    await before;
+    return { id, duplicate: true, outcome: { status: 'coalesced', id, into: id, durable: false } };
   }
 
   async #store(alert: StoredAlert, entry: Entry, wait: boolean): Promise<Admitted> {
-    const { store, clock, room, dispatch, emit } = this.#with;
+    const { store, clock, room, dispatch, waiters, emit } = this.#with;
     const { id } = alert;
     const at = clock.now();
     let accepted: { duplicate: boolean; work?: Work };
@@ -80,8 +94,11 @@ export class Intake {
       return { id, duplicate: true };
     }
     emit({ type: 'alert.accepted', id, severity: alert.severity, durable: true });
-    if (accepted.work) dispatch.start(accepted.work, entry === 'fold');
-    return { id, duplicate: false };
+    if (!accepted.work) return { id, duplicate: false };
+    // Waits before it sets out: its end can not be missed, and nobody has to look it up.
+    const waiter = wait ? waiters.next(id) : undefined;
+    dispatch.start(accepted.work, entry === 'fold');
+    return waiter ? { id, duplicate: false, waiter } : { id, duplicate: false };
   }
 
   /** The store can't write: the alert is sent all the same. Who only accepts must hear of it unless a channel took it. */
@@ -110,13 +127,6 @@ export class Intake {
     const outcome = wait ? await ended : undefined;
     return outcome?.status === 'dead' ? outcome : await taken;
   }
-}
-
-/** The alert alone: who waits for room must not hold its JSON, too. */
-function checked(input: Alert): StoredAlert {
-  const { alert, json } = storedAlert(input);
-  noteBytes(alert, json.length);
-  return alert;
 }
 
 /** What `accept` and `notify` reject with once closing has begun. */

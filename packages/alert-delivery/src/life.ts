@@ -168,8 +168,18 @@ export function endOf(events: readonly LifeEvent[]): EndEvent | undefined {
   return undefined;
 }
 
+/** Of an alert to which nothing has happened: one object for all. */
+const NOTHING: Progress = {
+  exhausted: new Set(),
+  maybeArrived: new Set(),
+  attempts: new Map(),
+  generation: 0,
+  recovered: false,
+};
+
 /** Folds the events of one alert into what the next attempt needs. Pure, and the same for the same events. */
 export function progressOf(events: readonly LifeEvent[]): Progress {
+  if (events.length === 0) return NOTHING;
   const exhausted = new Set<string>();
   const maybeArrived = new Set<string>();
   const attempts = new Map<string, number>();

@@ -14,6 +14,8 @@ export interface LedgerLog {
   close(): Promise<void>;
 }
 
+const LATER = { sync: false } as const;
+
 /**
  * The store of one process: a {@link Ledger} folded from a log, and whole records of what has ended in {@link Bodies}.
  * The memory store and the file store are this with different logs and bodies.
@@ -57,10 +59,9 @@ export class LocalStore implements DeliveryStore {
     at: number,
     { held }: { held: boolean },
   ): Promise<{ duplicate: boolean; work?: Work }> {
-    for (let other = this.#accepting.get(alert.id); other; other = this.#accepting.get(alert.id)) {
-      // The first one's failure is its own: this call then tries by itself.
+    // The first one's failure is its own: this call then tries by itself.
+    for (let other = this.#accepting.get(alert.id); other; other = this.#accepting.get(alert.id))
       await other.catch(() => undefined);
-    }
     if (this.#ledger.knows(alert.id)) return { duplicate: true };
     const durable = this.#log.append([{ t: 'in', alert, at, run: this.#context.run }]);
     this.#accepting.set(alert.id, durable);
@@ -108,9 +109,11 @@ export class LocalStore implements DeliveryStore {
     for (const hold of holds) (this.#held.get(hold.id) === hold.token ? ids : lost).push(hold.id);
     if (ids.length === 0) return lost;
     const end = events.find(isEnd);
+    const records: LedgerRecord[] = [];
+    for (const e of events) records.push({ t: 'ev', ids, e });
     if (end?.type === 'dead') await this.#keepLetters(ids, events);
     else if (end) this.#keepPast(ids, events);
-    await this.#log.append(events.map((e): LedgerRecord => ({ t: 'ev', ids, e })));
+    await this.#log.append(records);
     if (end) for (const id of ids) this.#held.delete(id);
     if (end?.type === 'dead') await this.#boundLetters();
     return lost;
@@ -248,12 +251,14 @@ export class LocalStore implements DeliveryStore {
     for (const id of ids) {
       const entry = this.#ledger.pending.get(id);
       if (!entry) continue;
-      const body = { ...recordOf(entry), events: [...entry.events, ...events] };
-      this.#bodies.put('past', id, body, { sync: false }).catch((error: unknown) => {
-        this.#context.onEvent({ type: 'store.failed', during: 'history', reason: String(error) });
-      });
+      const { alert, at: acceptedAt } = entry;
+      const body = { id, acceptedAt, alert, events: [...entry.events, ...events] };
+      this.#bodies.put('past', id, body, LATER).catch(this.#onHistoryFailed);
     }
   }
+
+  readonly #onHistoryFailed = (error: unknown): void =>
+    this.#context.onEvent({ type: 'store.failed', during: 'history', reason: String(error) });
 
   async #boundLetters(): Promise<void> {
     if (this.#evicting) return;

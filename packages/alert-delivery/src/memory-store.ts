@@ -3,6 +3,8 @@ import { Ledger } from './ledger.js';
 import { LocalStore } from './local-store.js';
 import type { StoreDriver } from './store.js';
 
+const DONE = Promise.resolve();
+
 /** Keeps alerts in memory, for tests: everything is lost at exit, and each `openDelivery` starts empty. */
 export function memoryStore(): StoreDriver {
   return {
@@ -19,8 +21,9 @@ export function memoryStore(): StoreDriver {
         bodies,
         context,
         log: {
-          async append(records) {
+          append(records) {
             for (const record of records) ledger.apply(record);
+            return DONE;
           },
           failure: undefined,
           async close() {},

@@ -83,6 +83,8 @@ export interface DeliveryOptions {
 /** A step with every default filled in. */
 export interface FullStep {
   readonly channel: Channel;
+  /** Of the channel. */
+  readonly name: string;
   readonly retries: number;
   readonly timeoutMs: number;
   readonly backoff: { readonly minMs: number; readonly maxMs: number; readonly factor: number };
@@ -217,6 +219,7 @@ function fullStep(step: Step, where: string): FullStep {
   }
   return {
     channel,
+    name: channel.name,
     retries: within(`${where}.retries`, step.retries ?? DEFAULTS.step.retries, 0, 1000),
     timeoutMs: within(`${where}.timeoutMs`, step.timeoutMs ?? DEFAULTS.step.timeoutMs, 1, LONGEST_MS),
     backoff: {

@@ -3,8 +3,12 @@ import { isEnd, type LifeEvent, type Progress, progressOf } from './life.js';
 import { Stop, type StopSignal } from './stop.js';
 import type { DeliveryStore, Work } from './store.js';
 
-/** Why a parcel is no longer ours, or never will be durable. */
-export type WriteResult = 'durable' | 'failed' | 'lost';
+/** Who is told what happens to the holds of a parcel. */
+export interface ParcelOwner {
+  readonly store: DeliveryStore;
+  onLost(lost: readonly Work[]): void;
+  onStoreFailed(error: unknown): void;
+}
 
 let arrivals = 0;
 
@@ -29,34 +33,23 @@ export class Parcel {
   onLanded: (() => void) | undefined;
   digestId: string | undefined;
   /** Who waits until the parcel has ended, in whatever way. */
-  readonly #onEnd: (() => void)[] = [];
+  #onEnd: (() => void)[] | undefined;
   /** Where it stands in the order of arrival; with others folded in, the first of them. */
   order = ++arrivals;
   /** The names of its route: only parcels that go the same way are folded. */
   routeKey = '';
-  #store: DeliveryStore;
-  #onLost: (lost: readonly Work[]) => void;
-  #onStoreFailed: (error: unknown) => void;
+  readonly #owner: ParcelOwner;
+  readonly #accounted: boolean;
   #buffer: LifeEvent[] = [];
   #writing: Promise<void> | undefined;
-  #accounted: boolean;
 
-  constructor(options: {
-    works: Work[];
-    alert: StoredAlert;
-    store: DeliveryStore;
-    durable: boolean;
-    onLost: (lost: readonly Work[]) => void;
-    onStoreFailed: (error: unknown) => void;
-  }) {
-    this.works = options.works;
-    this.#accounted = options.works.length > 0;
-    this.alert = options.alert;
-    this.critical = options.alert.severity === 'critical';
-    this.durable = options.durable;
-    this.#store = options.store;
-    this.#onLost = options.onLost;
-    this.#onStoreFailed = options.onStoreFailed;
+  constructor(works: Work[], alert: StoredAlert, durable: boolean, owner: ParcelOwner) {
+    this.works = works;
+    this.#accounted = works.length > 0;
+    this.alert = alert;
+    this.critical = alert.severity === 'critical';
+    this.durable = durable;
+    this.#owner = owner;
   }
 
   /** Resolves when the parcel has ended, in whatever way, or when `stop` aborts. */
@@ -68,13 +61,14 @@ export class Parcel {
       };
       if (stop.aborted) return resolve();
       stop.addEventListener('abort', done, { once: true });
+      this.#onEnd ??= [];
       this.#onEnd.push(done);
     });
   }
 
   /** Tells who waits in `whenEnded`. */
   tellEnd(): void {
-    for (const done of this.#onEnd.splice(0)) done();
+    for (const done of this.#onEnd?.splice(0) ?? []) done();
   }
 
   /** The alerts that the parcel stands for. None for what is not accounted. */
@@ -91,23 +85,28 @@ export class Parcel {
   /** What the next attempt needs to know of the past ones, those of other processes included. */
   progress(): Progress {
     // Of a digest made just now only the common log counts; a digest is never recovered, its members are, one by one.
-    return progressOf(this.digestId === undefined ? [...(this.works[0]?.record.events ?? []), ...this.log] : this.log);
+    const before = this.digestId === undefined ? this.works[0]?.record.events : undefined;
+    return progressOf(before === undefined || before.length === 0 ? this.log : [...before, ...this.log]);
   }
 
-  /** Notes an event without waiting for the disk. Order is kept. */
+  /** Notes an event without waiting for the disk. Order is kept; what is noted or written in the same turn goes along. */
   note(event: LifeEvent): void {
     this.log.push(event);
     this.#buffer.push(event);
-    void this.#flush();
+    this.#writing ??= Promise.resolve().then(() => this.#drain());
   }
 
-  /** Writes an event, and what was noted before it. Never rejects. */
-  async write(event: LifeEvent): Promise<WriteResult> {
+  /** Writes an event, and what was noted before it. Never rejects: `durable` and `lost` say how it went. */
+  write(event: LifeEvent): Promise<void> {
     this.log.push(event);
     this.#buffer.push(event);
-    while (this.#buffer.includes(event) || this.#writing) await this.#flush();
-    if (this.#accounted && this.works.length === 0) return 'lost';
-    return this.durable ? 'durable' : 'failed';
+    this.#writing ??= this.#drain();
+    return this.#writing;
+  }
+
+  /** Others have all of its alerts: nothing more is to be done for them here. */
+  get lost(): boolean {
+    return this.#accounted && this.works.length === 0;
   }
 
   /** The events of one member, from its acceptance. */
@@ -137,12 +136,7 @@ export class Parcel {
     if (events.length === 0 || !this.durable || this.works.length === 0) return;
     const holds = this.works.map((work) => work.hold);
     // Who was lost is found out again at the next write, by the parcel that they go to.
-    this.#store.record(holds, events).catch(this.#onStoreFailed);
-  }
-
-  #flush(): Promise<void> {
-    this.#writing ??= this.#drain();
-    return this.#writing;
+    this.#owner.store.record(holds, events).catch((error: unknown) => this.#owner.onStoreFailed(error));
   }
 
   #lose(ids: readonly string[]): void {
@@ -150,17 +144,23 @@ export class Parcel {
     const gone = new Set(ids);
     const left = this.works.filter((work) => gone.has(work.hold.id));
     this.works = this.works.filter((work) => !gone.has(work.hold.id));
-    this.#onLost(left);
+    this.#owner.onLost(left);
   }
 
+  /** Whose acceptance is not durable has no place in the store for its events. */
+  get #canWrite(): boolean {
+    return this.durable && this.works.length > 0;
+  }
+
+  /** Writes all that is noted. It waits at least once, whatever happens, so that `#writing` is set before it is cleared. */
   async #drain(): Promise<void> {
-    // Whatever is noted in this turn goes along; and `#writing` is set before it can be cleared.
-    await Promise.resolve();
     while (this.#buffer.length > 0) {
       const events = this.#buffer;
       this.#buffer = [];
-      // Whose acceptance is not durable has no place in the store for its events.
-      if (!this.durable || this.works.length === 0) continue;
+      if (!this.#canWrite) {
+        await Promise.resolve();
+        continue;
+      }
       try {
         // An end closes the alert: what came before it in the same batch goes along, nothing may follow it.
         const end = events.findIndex(isEnd);
@@ -168,10 +168,11 @@ export class Parcel {
         const holds = this.works.map((work) => work.hold);
         // In slices, so that a digest of thousands neither holds the event loop nor all their texts at once.
         for (let at = 0; at < holds.length; at += SLICE)
-          this.#lose(await this.#store.record(holds.slice(at, at + SLICE), batch));
+          this.#lose(await this.#owner.store.record(holds.slice(at, at + SLICE), batch));
       } catch (error) {
+        await Promise.resolve();
         this.durable = false;
-        this.#onStoreFailed(error);
+        this.#owner.onStoreFailed(error);
       }
     }
     // In the same turn as the last look at the buffer: what is noted after this is written anew.

@@ -30,6 +30,8 @@ export interface Post {
   readonly run: string;
   readonly deadlineMs: number;
   gate(step: FullStep): ChannelGate<Parcel>;
+  /** When each channel that has a gate last failed. */
+  readonly channels: { lastFailedAtMs(name: string): number };
   redact(text: string): string;
   emit(event: DeliveryEvent): void;
   digestId(): string;

@@ -45,12 +45,12 @@ export async function* replayed(
     const work = await store.revive(id, { type: 'replayed', at, ...(filter.asNew && { asNew: true }) }, { held: true });
     if (!work) continue;
     emit({ type: 'alert.replayed', id, asNew: filter.asNew === true });
-    const { ended, cancel } = waiters.next(id);
+    const waiter = waiters.next(id);
     dispatch.resume(work);
     try {
-      yield await ended;
+      yield await waiter.ended;
     } finally {
-      cancel();
+      waiter.cancel();
     }
   }
 }

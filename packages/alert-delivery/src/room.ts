@@ -38,10 +38,15 @@ export class Room {
     return this.#max - this.#pending;
   }
 
-  /** Resolves once there is room, which then is taken. */
-  enter(alert: StoredAlert): Promise<Entry> {
+  /** How the alert comes in, once there is room, which then is taken; told at once where there is. */
+  enter(alert: StoredAlert): Entry | Promise<Entry> {
     const bytes = bytesOf(alert);
     const critical = alert.severity === 'critical';
+    if (this.#waiting.length === 0) {
+      const entry = this.#entryOf(critical);
+      if (entry !== undefined && entry !== 'closed') this.take(bytes);
+      if (entry !== undefined) return entry;
+    }
     const first = critical ? this.#waiting.findIndex((waiting) => !waiting.critical) : -1;
     return new Promise<Entry>((enter) => {
       this.#waiting.splice(first === -1 ? this.#waiting.length : first, 0, { bytes, critical, enter });
@@ -76,6 +81,7 @@ export class Room {
 
   /** Room is taken here, before the store is asked: of any number of calls at once no more than the bound get in. */
   #letIn(): void {
+    if (this.#waiting.length === 0) return;
     let entered = 0;
     for (const { bytes, critical, enter } of this.#waiting) {
       const entry = this.#entryOf(critical);

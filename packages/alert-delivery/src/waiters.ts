@@ -5,11 +5,59 @@ import type { DeliveryStore } from './store.js';
 /** How often a shared store is asked how an alert ended that another instance has. */
 const LOOK_MS = 1000;
 
+/** Somebody who waits for the end of one alert. */
+export class Waiter {
+  readonly ended: Promise<Outcome>;
+  readonly #waiting: Map<string, Waiter[]>;
+  readonly #id: string;
+  #resolve!: (outcome: Outcome) => void;
+
+  constructor(waiting: Map<string, Waiter[]>, id: string) {
+    this.#waiting = waiting;
+    this.#id = id;
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    const others = waiting.get(id);
+    if (others) others.push(this);
+    else waiting.set(id, [this]);
+  }
+
+  tell(outcome: Outcome): void {
+    this.#resolve(outcome);
+  }
+
+  /** Resolves with the end; rejects with the signal's reason when it aborts first, and then waits no more. */
+  async until(signal: AbortSignal | undefined): Promise<Outcome> {
+    if (!signal) return this.ended;
+    let onAbort: (() => void) | undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+    try {
+      return await Promise.race([this.ended, aborted]);
+    } finally {
+      signal.removeEventListener('abort', onAbort!);
+      this.cancel();
+    }
+  }
+
+  cancel(): void {
+    const waiters = this.#waiting.get(this.#id);
+    if (!waiters) return;
+    const left = waiters.filter((other) => other !== this);
+    if (left.length > 0) this.#waiting.set(this.#id, left);
+    else this.#waiting.delete(this.#id);
+  }
+}
+
 /** Who waits for the end of which alert. */
 export class Waiters {
   readonly #store: DeliveryStore;
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, Set<(outcome: Outcome) => void>>();
+  readonly #waiting = new Map<string, Waiter[]>();
   #closed = false;
 
   constructor(store: DeliveryStore, clock: Clock) {
@@ -17,32 +65,20 @@ export class Waiters {
     this.#clock = clock;
   }
 
-  /** Resolves when {@link tell} names the alert; rejects with the signal's reason when it aborts first. */
-  next(id: string, signal?: AbortSignal | undefined): { ended: Promise<Outcome>; cancel(): void } {
-    let cancel = (): void => undefined;
-    const ended = new Promise<Outcome>((resolve, reject) => {
-      const waiters = this.#waiting.get(id) ?? new Set();
-      this.#waiting.set(id, waiters.add(resolve));
-      const onAbort = (): void => reject(signal!.reason);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      cancel = () => {
-        waiters.delete(resolve);
-        if (waiters.size === 0 && this.#waiting.get(id) === waiters) this.#waiting.delete(id);
-        signal?.removeEventListener('abort', onAbort);
-      };
-    });
-    return { ended, cancel };
+  /** Waits until {@link tell} names the alert. */
+  next(id: string): Waiter {
+    return new Waiter(this.#waiting, id);
   }
 
   /** Resolves with the end of an alert that is pending, or has ended. `isHere`: this process has it on its way. */
   async outcome(id: string, isHere: () => boolean, signal?: AbortSignal | undefined): Promise<Outcome> {
-    const { ended, cancel } = this.next(id, signal);
+    const waiter = this.next(id);
     try {
       // Registered first and looked up then, so that an end in between is not missed.
       const known = await this.#store.find(id).catch(() => undefined);
       const outcome = known && outcomeOf(id, known.events);
       if (outcome) return outcome;
-      if (!known || isHere()) return await ended;
+      if (!known || isHere()) return await waiter.until(signal);
       if (this.#store.shared) this.watch(id);
       else {
         // Its acceptance may be a turn ahead of its setting out.
@@ -50,10 +86,9 @@ export class Waiters {
         // Pending, and nobody works on it: its end could not be written. The next start goes on with it.
         if (!isHere()) return { status: 'journaled', id };
       }
-      return await ended;
+      return await waiter.until(signal);
     } finally {
-      ended.catch(() => undefined);
-      cancel();
+      waiter.cancel();
     }
   }
 
@@ -74,7 +109,7 @@ export class Waiters {
     const waiters = this.#waiting.get(id);
     if (!waiters) return;
     this.#waiting.delete(id);
-    for (const waiter of waiters) waiter(outcome);
+    for (const waiter of waiters) waiter.tell(outcome);
   }
 
   /** Whoever still waits is told that the alert is safe in the store. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import * as cockatiel from 'cockatiel';
 import NotifmeSdk from 'notifme-sdk';
 import CircuitBreaker from 'opossum';
@@ -28,6 +29,8 @@ export const peers: readonly Peer[] = [
     who: 'cockatiel 3',
     kind: 'peer',
     make(send) {
+      // All of its calls without a signal share one that never aborts, and its timeout listens there while it waits.
+      void cockatiel.retry(cockatiel.handleAll, { maxAttempts: 0 }).execute(({ signal }) => setMaxListeners(0, signal));
       const policy = cockatiel.wrap(
         cockatiel.retry(cockatiel.handleAll, { maxAttempts: 2, backoff: new cockatiel.ExponentialBackoff() }),
         cockatiel.circuitBreaker(cockatiel.handleAll, {

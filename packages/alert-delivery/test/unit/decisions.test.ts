@@ -197,12 +197,12 @@ describe('alerts', () => {
       },
     };
     data.self = data;
-    expect(storedAlert({ title: 't', severity: 'info', data }).alert.data).toEqual({
+    expect(storedAlert({ title: 't', severity: 'info', data }).data).toEqual({
       big: '1n',
       bad: '[unreadable: no]',
       self: '[circular]',
     });
-    expect(storedAlert({ title: 't', severity: 'page' as never }).alert.severity).toBe('critical');
+    expect(storedAlert({ title: 't', severity: 'page' as never }).severity).toBe('critical');
     for (const [alert, path] of [
       [{ severity: 'info' }, 'title'],
       [{ title: 't', id: '' }, 'id'],
