@@ -1,15 +1,16 @@
+// Longer than 300 lines: the one way in, with the paths that answer at once written out beside the one that waits.
 import { randomBytes } from 'node:crypto';
 import { channel } from 'node:diagnostics_channel';
 import { createEmitter } from '@holdfast/observe';
 import { startAttempt } from './attempt.js';
 import { Call, type Counts, type End, outcomeOf, type Tower, type Value } from './call.js';
 import { callStore, isThenable, storeFailure } from './deadline.js';
-import type { Claim } from './decide.js';
+import type { Claim, Replayed } from './decide.js';
 import { IdempotencyError } from './errors.js';
 import type { IdempotencyEvent } from './events.js';
 import { countReplay, Flight, sendClaim, timeLeft } from './flight.js';
 import type { Idempotency, Outcome, Snapshot, Stats } from './idempotency.js';
-import { encodeKey, type Key, readableKey } from './key.js';
+import { encodeKey, type Key, type LaneTerms, readableKey } from './key.js';
 import { Leases } from './lease.js';
 import type { Operation } from './operation.js';
 import type { RunOptions, Settings } from './options.js';
@@ -71,12 +72,16 @@ export class Core implements Idempotency, Tower {
   /** At once when the store answers at once, which makes a replay from memory cost about a map lookup. */
   #enter(key: Key, fn: Call['fn'], options: RunOptions | undefined, whole: boolean): Promise<unknown> {
     try {
-      const call = this.#callOf(key, fn, options);
       const store = this.#opened;
+      if (options === undefined && typeof key === 'string' && store?.recall !== undefined) {
+        const known = this.#recalled(store, key, fn);
+        if (known !== undefined) return Promise.resolve(this.#replayNow(key, undefined, known, whole));
+      }
+      const call = this.#callOf(key, fn, options);
       if (store === undefined || this.#flights.has(call.key)) return this.#wait(call, whole);
       const answer = sendClaim(this, store, call);
       if (!isThenable(answer)) {
-        if (answer.verdict === 'done') return Promise.resolve(this.#replayNow(call, answer, whole));
+        if (answer.verdict === 'done') return Promise.resolve(this.#replayNow(call.key, call.lane, answer, whole));
         if (answer.verdict === 'mine') return this.#runNow(store, call, answer, whole);
       }
       return this.#wait(call, whole, this.#launch(call, undefined, answer));
@@ -85,8 +90,19 @@ export class Core implements Idempotency, Tower {
     }
   }
 
-  #replayNow(call: Call, claim: Claim & { verdict: 'done' }, whole: boolean): unknown {
-    countReplay(this, call, claim);
+  /** A replay without a claim, if the store can tell at once. It never fails: what is wrong is found by the claim. */
+  #recalled(store: OpenStore, key: string, fn: unknown): Replayed | undefined {
+    if (this.#closed || typeof fn !== 'function' || key.charCodeAt(0) === 0) return undefined;
+    try {
+      const known = store.recall?.(key);
+      return known?.verdict === 'done' ? known : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #replayNow(key: string, lane: LaneTerms | undefined, claim: Replayed, whole: boolean): unknown {
+    countReplay(this, key, lane, claim);
     const value = decodeValue(claim.value);
     return whole ? { value, via: 'replayed', attempt: claim.attempt, ageMs: claim.ageMs } : value;
   }

@@ -80,6 +80,9 @@ export type Claim =
     }
   | { readonly verdict: 'reused' };
 
+/** An earlier run's answer. */
+export type Replayed = Claim & { verdict: 'done' };
+
 /** The verdict on a claim and, where the claimant becomes the owner, the record to put. */
 export type Decision = Exclude<Claim, { verdict: 'mine' }> | (Claim & { verdict: 'mine'; readonly record: KeyRecord });
 

@@ -2,8 +2,8 @@ import { sleep } from '@holdfast/backoff';
 import { runBypassed, startAttempt } from './attempt.js';
 import { type Call, type End, outcomeOf, type Tower } from './call.js';
 import { callStore, claimWithin, isThenable } from './deadline.js';
-import type { Claim } from './decide.js';
-import { readableKey } from './key.js';
+import type { Claim, Replayed } from './decide.js';
+import { type LaneTerms, readableKey } from './key.js';
 import { busyError, reusedError } from './refusals.js';
 import type { MaybePromise, OpenStore } from './store.js';
 import { decodeValue } from './value.js';
@@ -20,13 +20,8 @@ export function sendClaim(tower: Tower, store: OpenStore, call: Call): MaybeProm
 }
 
 /** What a finished run's answer is to the call that asks now. */
-export function replay(
-  tower: Tower,
-  call: Call,
-  claim: Claim & { verdict: 'done' },
-  waited: boolean,
-): End & { end: 'value' } {
-  countReplay(tower, call, claim);
+export function replay(tower: Tower, call: Call, claim: Replayed, waited: boolean): End & { end: 'value' } {
+  countReplay(tower, call.key, call.lane, claim);
   const { value, attempt, ageMs } = claim;
   return {
     end: 'value',
@@ -39,12 +34,17 @@ export function replay(
 }
 
 /** Counts and tells a replay. */
-export function countReplay(tower: Tower, call: Call, { attempt, ageMs, reason }: Claim & { verdict: 'done' }): void {
+export function countReplay(
+  tower: Tower,
+  text: string,
+  lane: LaneTerms | undefined,
+  { attempt, ageMs, reason }: Replayed,
+): void {
   tower.counts.hits++;
   if (!tower.listening) return;
-  const key = readableKey(call.key);
+  const key = readableKey(text);
   tower.emit({ type: 'call.replayed', key, reason, ageMs, attempt });
-  const retryMs = call.lane?.retryMs;
+  const retryMs = lane?.retryMs;
   if (reason === 'same-state' && retryMs !== undefined && ageMs > retryMs)
     tower.emit({ type: 'call.absorbed_late', key, ageMs, retryMs });
 }

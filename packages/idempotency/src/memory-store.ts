@@ -5,6 +5,7 @@ import {
   claimOf,
   decideClaim,
   type KeyRecord,
+  type Replayed,
   releaseRecord,
   renewRecord,
   settleRecord,
@@ -61,6 +62,9 @@ function timeOf(clock: Clock): number {
   return Math.floor(clock.monotonic());
 }
 
+/** Of a claim that only wants to know. */
+const RECALL: ClaimRequest = { token: '', id: '', state: '', lane: undefined, leaseMs: 0, keepMs: 0 };
+
 class MemoryPart implements OpenStore {
   readonly clock: Clock;
   readonly #table: RecordTable;
@@ -72,12 +76,15 @@ class MemoryPart implements OpenStore {
     this.#recent = new RecentTime(clock);
   }
 
+  recall(key: string): Replayed | undefined {
+    const record = this.#table.restingAt(key);
+    if (record?.run !== undefined || record?.last === undefined) return undefined;
+    const answer = decideClaim(record, RECALL, this.#recent.now());
+    return answer.verdict === 'done' ? answer : undefined;
+  }
+
   claim(key: string, request: ClaimRequest): Claim {
     const before = this.#table.get(key);
-    if (before !== undefined && before.run === undefined && request.lane === undefined) {
-      const answer = decideClaim(before, request, this.#recent.now());
-      if (answer.verdict !== 'mine') return answer;
-    }
     const { sent } = request;
     const now = sent?.clock === this.clock ? Math.floor(sent.atMs) : timeOf(this.clock);
     const decision = decideClaim(before, request, now);

@@ -46,6 +46,11 @@ export class RecordTable {
     return this.#inFlight.get(key) ?? this.#atRest.get(key);
   }
 
+  /** The record of a key that has no run in flight. */
+  restingAt(key: string): KeyRecord | undefined {
+    return this.#atRest.get(key);
+  }
+
   /** Puts the record where it belongs, in flight or at rest. `before` is what `get` gives now. */
   set(key: string, record: KeyRecord, before = this.get(key)): void {
     if (this.#cancelSweep === undefined) this.#armSweep();

@@ -1,5 +1,5 @@
 import type { Clock } from '@holdfast/clock';
-import type { Claim, ClaimRequest, Delivered, KeyRecord, Run } from './decide.js';
+import type { Claim, ClaimRequest, Delivered, KeyRecord, Replayed, Run } from './decide.js';
 import type { IdempotencyEvent } from './events.js';
 import type { EncodedValue } from './value.js';
 
@@ -59,6 +59,8 @@ export interface OpenStore {
   readonly clock?: Clock | undefined;
   /** Atomic across everybody who uses the store. The same token again is answered `mine`, so a lost answer can be asked for again. */
   claim(key: string, request: ClaimRequest, deadline: Deadline): MaybePromise<Claim>;
+  /** What a claim of a plain key without a fingerprint would be answered, where that is `done` and can be told at once. */
+  recall?(key: string): Replayed | undefined;
   renew(key: string, token: string, leaseMs: number, keepMs: number, deadline: Deadline): MaybePromise<boolean>;
   settle(key: string, token: string, value: EncodedValue, ttlMs: number, deadline: Deadline): MaybePromise<boolean>;
   /** Ends the lease and keeps id and steps for `keepMs`. */
