@@ -40,7 +40,7 @@ export function fittedGrowth(rows: readonly Row[], columns: readonly Column[]): 
 
 /** `64 writers` as 64 of `writers`, and so is `1 writer` 1 of them; undefined for a size in words. */
 function sizeOf(size: string | undefined): { count: number; unit: string } | undefined {
-  const [, digits, unit] = /^([\d,]+) ([a-z ]+)$/.exec(size ?? '') ?? [];
+  const [, digits, unit] = /^([\d,]+) ([a-z][a-z, ]*)$/.exec(size ?? '') ?? [];
   if (digits === undefined || unit === undefined) return undefined;
   const plural = digits !== '1' ? unit : unit.endsWith('ss') ? `${unit}es` : `${unit}s`;
   return { count: Number(digits.replaceAll(',', '')), unit: plural };
