@@ -43,6 +43,34 @@ describe('lease', () => {
     expect(await b.execute('k', () => 'again')).toMatchObject({ value: 'kept', via: 'replayed' });
   });
 
+  it('is renewed only while its run lasts, whichever of several ends first [P59]', async () => {
+    for (const order of [
+      [0, 1, 2],
+      [1, 0, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+    ]) {
+      const { clock, store, make } = pair({ leaseMs: 1_000 });
+      const renewed: unknown[] = [];
+      const counting = wrappedStore(store, (method, call) => {
+        if (method === 'renew') renewed.push(method);
+        return call();
+      });
+      const one = make({ store: counting });
+      const gates = [gate<number>(), gate<number>(), gate<number>()];
+      const runs = gates.map(({ passed }, at) => one.run(`k${at}`, () => passed));
+      for (const [ended, at] of order.entries()) {
+        gates[at]!.open(at);
+        expect(await runs[at]).toBe(at);
+        renewed.length = 0;
+        await clock.advance(1_000);
+        expect(renewed.length).toBeGreaterThanOrEqual(2 * (2 - ended));
+        expect(renewed.length).toBeLessThanOrEqual(4 * (2 - ended));
+      }
+      expect(one.stats()).toMatchObject({ lost: 0, inFlight: 0 });
+    }
+  });
+
   it('lost, aborts op.signal and rejects the owner with IDEMPOTENCY_LEASE_LOST; the successor counts [P60]', async () => {
     const { clock, store, make, types } = pair({ leaseMs: 1_000 });
     let cut = false;

@@ -52,6 +52,19 @@ describe('memoryStore', () => {
     expect(idempotency.stats().entries).toBe(0);
   });
 
+  it('replays to the last millisecond of the TTL and not beyond, swept or not [P62]', async () => {
+    const clock = manualClock();
+    const idempotency = createIdempotency({ clock, ttlMs: 1_000 });
+    for (const options of [undefined, { fingerprint: 'a' }]) {
+      const key = `k ${options?.fingerprint}`;
+      await idempotency.run(key, () => 'first', options);
+      await clock.advance(999);
+      expect(await idempotency.execute(key, () => 'again', options)).toMatchObject({ via: 'replayed', ageMs: 999 });
+      await clock.advance(1);
+      expect(await idempotency.execute(key, () => 'again', options)).toMatchObject({ value: 'again', via: 'ran' });
+    }
+  });
+
   it('neither revives nor expires anything when the wall clock jumps [P67]', async () => {
     const clock = manualClock();
     const idempotency = createIdempotency({ clock, ttlMs: 60_000, leaseMs: 10_000, waitMs: false });
