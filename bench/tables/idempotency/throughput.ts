@@ -82,7 +82,9 @@ export const table: Table = {
       ],
       notes: [
         'lru-cache is the floor, not a peer: two concurrent callers both run, and a crash or a failure is not told from an answer.',
-        'A first run of ours is a claim with an owner, a lease, a flight that others may join, and a settle: two records are made and three maps are touched where lru-cache touches one. Half of it is collecting that garbage. A replay makes a call and decides a claim before it reads the same lru-cache.',
+        'What the rows do: lru-cache gets, else awaits the function and sets, bounded by entries, bytes (with a size calculated) and age as ours is; the second row leaves the bytes out. Each call is awaited by one caller, and the function is the same.',
+        'Why first runs are behind lru-cache: the guarantees of one run, of a lease and of fencing. Measured apart, on top of the raw row’s 480 to 700 ns: noting what is in flight in two maps, for duplicates and against eviction, 100 to 150 ns; two readings of the clock, where the lease begins and where the answer’s age does (lru-cache reads it once a millisecond), 120 ns; a promise that can be rejected while the function still runs (lease lost, maxRunMs), 150 ns. With the owner’s record, token and operation a first run allocates 2.3 KB, and collecting it is 22 % of its time.',
+        'Replays read the same lru-cache and the time that the last replay of the millisecond read; the rest is the check of the key.',
         'Powertools is timed with a layer that keeps its records as objects in this process; its own layers are DynamoDB and Redis.',
         `Objects: our replays are ${ratio(lruCache, 'replay', 'object').toFixed(2)} x lru-cache, which hands out one object to everybody; the price of a copy each.`,
       ],

@@ -33,12 +33,17 @@ const NOT_REPLAYED = new Set([
 
 /** The headers that a replay repeats. What `Connection` names belongs to the connection too (RFC 9110, 7.6.1). */
 export function replayedHeaders(headers: Iterable<readonly [string, unknown]>): Header[] {
-  const all = [...headers].map(([name, value]) => [name.toLowerCase(), value] as const);
-  const named = all.filter(([name]) => name === 'connection').flatMap(([, value]) => String(value).split(','));
-  const ofConnection = new Set(named.map((name) => name.trim().toLowerCase()));
-  return all
-    .filter(([name, value]) => value !== undefined && !NOT_REPLAYED.has(name) && !ofConnection.has(name))
-    .map(([name, value]) => [name, Array.isArray(value) ? value.map(String) : String(value)]);
+  const kept: Header[] = [];
+  const ofConnection: string[] = [];
+  for (const [given, value] of headers) {
+    const name = given.toLowerCase();
+    if (name === 'connection') ofConnection.push(...String(value).toLowerCase().split(','));
+    else if (value !== undefined && !NOT_REPLAYED.has(name))
+      kept.push([name, Array.isArray(value) ? value.map(String) : String(value)]);
+  }
+  if (ofConnection.length === 0) return kept;
+  const named = new Set(ofConnection.map((name) => name.trim()));
+  return kept.filter(([name]) => !named.has(name));
 }
 
 /** Whether a status may have a body, and so a length: https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1 */
