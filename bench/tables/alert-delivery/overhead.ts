@@ -100,7 +100,8 @@ export const table: Table = {
         notes: [
           `"Journal written" is the file store on a file system in memory, where fdatasync costs nothing: the package has no mode without fdatasync.`,
           `A first channel whose breaker is open adds ${dead.median.toFixed(3)} ms to an alert (median; ${dead.min.toFixed(3)} to ${dead.max.toFixed(3)}).`,
-          'Beside what p-retry and p-timeout cost, which it uses itself, an alert takes its checks, a key, a place in the gate, three events in the ledger and the promises between them.',
+          'The two targets without a transport are missed by no guarantee that can be named: the profile says 27 % of an alert is garbage collection (24 kB an alert), 8 % native code, and no function of its own above 5 %. ' +
+            'About 8 µs of it is p-timeout. The getter of `signal` and its error make a hidden class each time, which keeps dead objects alive until a full collection.',
           'No peer keeps an alert when the process dies, escalates, gates a channel, or says afterwards what became of an alert: see crash-loss.',
         ],
         targets: [

@@ -212,6 +212,11 @@ export class Dispatch {
         fold(firing, [parcel], '', post);
         return { kind: 'folded' };
       }
+      if (this.#grouping.waitsForRoom(firing)) {
+        // The room that it waits for may be taken by those who wait for it.
+        this.#grouping.sendOverflow();
+        continue;
+      }
       await firing.whenEnded(parcel.controller.signal);
       if (parcel.controller.signal.aborted) return { kind: 'stopped' };
     }

@@ -56,6 +56,11 @@ export class Grouping {
     else this.#waiting.set(key, { parcels: [parcel], cancel: () => undefined });
   }
 
+  /** Whether the parcel came in past the bound and waits to be folded. */
+  waitsForRoom(parcel: Parcel): boolean {
+    return this.#waiting.get(`\0${parcel.routeKey}`)?.parcels.includes(parcel) ?? false;
+  }
+
   /** Sends what came in past the bound. */
   sendOverflow(): void {
     for (const key of [...this.#waiting.keys()]) if (key.startsWith('\0')) this.#sendGroup(key);

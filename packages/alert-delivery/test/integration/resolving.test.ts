@@ -52,6 +52,26 @@ describe('firing and resolved', () => {
     expect(delivery.stats()).toMatchObject({ accepted: 3, delivered: 1, coalesced: 2, lawHolds: true });
   });
 
+  it('sends a firing that waits for room when those who wait for it have the room [P83]', async () => {
+    const channel = slow('a');
+    await using delivery = await openDelivery({
+      chain: [{ channel }],
+      store: memoryStore(),
+      queue: { max: 2, whenFull: 'coalesce' },
+    });
+    await delivery.accept({ id: 'first', title: 'busy', severity: 'error' });
+    await delivery.accept({ id: 'second', title: 'busy', severity: 'error' });
+    await delivery.accept(firing('f'));
+    const notices = ['r1', 'r2'].map((id) => delivery.notify(resolved(id, { severity: 'critical' })));
+    for (let n = 0; n < 10; n++) {
+      await turns();
+      channel.let();
+    }
+    expect((await Promise.all(notices)).map(({ status }) => status)).toEqual(['delivered', 'delivered']);
+    expect(channel.got.map((alert) => alert.id).slice(2)).toEqual(['f', 'r1', 'r2']);
+    expect(delivery.stats()).toMatchObject({ accepted: 5, delivered: 5, pending: 0, lawHolds: true });
+  });
+
   it('never folds a critical firing away, and never lets its resolved notice overtake it [P55]', async () => {
     const channel = slow('a');
     await using delivery = await openDelivery({ chain: [{ channel, concurrency: 1 }], store: memoryStore() });
