@@ -20,7 +20,7 @@ export function sendClaim(tower: Tower, store: OpenStore, call: Call): MaybeProm
 }
 
 /** What a finished run's answer is to the call that asks now. */
-export function replay(tower: Tower, call: Call, claim: Replayed, waited: boolean): End & { end: 'value' } {
+function replay(tower: Tower, call: Call, claim: Replayed, waited: boolean): End & { end: 'value' } {
   countReplay(tower, call.key, call.lane, claim);
   const { value, attempt, ageMs } = claim;
   return {
