@@ -3,10 +3,14 @@ import type { RequestHandler } from 'express';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { pinoHttp } from 'pino-http';
 
+/** Not pino's own, which at exit writes its last line again for ever when nobody reads it any more. */
+const STDOUT: DestinationStream = {
+  write: (line) => void process.stdout.write(line),
+};
+
 /** One JSON line an event. Secrets have no place in it: headers that hold them are removed, addresses lose their query. */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  return destination ? pino(options, destination) : pino(options);
+export function createLogger(level: string, destination = STDOUT): Logger {
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }
 
 /** A request id for each request, sent back in `x-request-id`, and a line for each that went wrong. */

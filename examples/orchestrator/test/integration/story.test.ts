@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { eventually, fakeSlack, tempDir } from '@holdfast/testkit';
 import { describe, expect, it } from 'vitest';
 import { startOrchestrator } from './start-orchestrator.js';
@@ -41,6 +44,21 @@ describe('the story of an alert', () => {
       { name: 'slack', failed: 1 },
       { name: 'smtp', state: 'ok', sent: 1 },
     ]);
+  });
+
+  it('keeps no process from ending when nobody reads its last lines [P107]', async () => {
+    const file = fileURLToPath(new URL('../fixtures/last-line.ts', import.meta.url));
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file]);
+    try {
+      await once(child.stderr, 'data');
+      child.stdout.destroy();
+      const exited = once(child, 'exit', { signal: AbortSignal.timeout(30_000) });
+      child.stdin.on('error', () => {});
+      child.stdin.end('go');
+      expect(await exited).toEqual([0, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });
 
