@@ -1,4 +1,4 @@
-export type { Claim, ClaimRequest, Delivered, ReplayReason, Run, RunReason, Step } from './decide.js';
+export type { Claim, ClaimRequest, Delivered, Replayed, ReplayReason, Run, RunReason, Step } from './decide.js';
 export { IdempotencyError, type IdempotencyErrorCode, isIdempotencyError, type LeaseLossReason } from './errors.js';
 export type { IdempotencyEvent } from './events.js';
 export { fingerprintOf } from './fingerprint.js';

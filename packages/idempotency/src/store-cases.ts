@@ -104,6 +104,18 @@ export const storeCases: readonly StoreCase[] = [
       `answered ${JSON.stringify(claim)}`,
     );
   }),
+  rule('recalls nothing but what a claim would be answered, if it recalls at all', async (bench) => {
+    const { store } = bench;
+    same(store.recall?.('recalled'), undefined);
+    await bench.own('recalled', 'a');
+    same(store.recall?.('recalled'), undefined);
+    await bench.settle('recalled', 'a', 'the answer');
+    const recalled = store.recall?.('recalled');
+    const claim = await bench.claim('recalled');
+    if (recalled) same([recalled.value, recalled.attempt], claim.verdict === 'done' && [claim.value, claim.attempt]);
+    await store.forget('recalled', DEADLINE);
+    same(store.recall?.('recalled'), undefined);
+  }),
   rule('answers the same token again as it did: an answer that got lost can be asked for', async (bench) => {
     const first = await bench.own('again', 'a');
     const second = await bench.claim('again', { token: 'a', id: 'other' });
