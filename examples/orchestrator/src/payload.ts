@@ -75,23 +75,6 @@ export function parsePayload(body: unknown): ParsedPayload {
   return { payload, rejected };
 }
 
-/**
- * A body of Alertmanager's kind whose single values are none of JSON's objects: those become their JSON. Whoever makes a key
- * of it writes them out as text, which an object like `{"toString": 1}` does not survive.
- */
-export function withoutObjects(body: unknown): unknown {
-  if (!isRecord(body) || typeof body.groupKey !== 'string') return body;
-  const plain = Object.fromEntries(Object.entries(body).map(([name, value]) => [name, asText(value)]));
-  const alerts = (Array.isArray(body.alerts) ? body.alerts : []).map((alert: unknown) =>
-    isRecord(alert) ? { ...alert, fingerprint: asText(alert.fingerprint), startsAt: asText(alert.startsAt) } : alert,
-  );
-  return { ...plain, alerts };
-}
-
-function asText(value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
-}
-
 /** The alert, or why it is none. */
 function parseAlert(raw: unknown): WebhookAlert | string {
   if (!isRecord(raw)) return 'an alert must be an object';

@@ -4,7 +4,7 @@ import type { Request, RequestHandler } from 'express';
 import { HttpError } from './http-error.js';
 import { knownOf } from './knowledge.js';
 import { notificationData, notificationOf, rejectedNotification } from './notification.js';
-import { type ParsedPayload, type Payload, parsePayload, withoutObjects } from './payload.js';
+import { type ParsedPayload, type Payload, parsePayload } from './payload.js';
 import { oneLine } from './plain-text.js';
 import type { Services } from './services.js';
 
@@ -64,7 +64,7 @@ export function webhookRoute(services: Services): RequestHandler {
     }
     const sender = senderOf(request, payload);
     const header = request.headers['idempotency-key'];
-    const key = keyOf({ body: withoutObjects(request.body), header, sender: request.ip });
+    const key = keyOf({ body: request.body, header, sender: request.ip });
     const accept = (id: string): Promise<Accepted> => acceptAll(services, parsed, id, sender);
     const outcome = await holding(request.rawBody?.length ?? 0, async () =>
       key === undefined

@@ -104,13 +104,13 @@ export function alertmanager(
 ): (payload: AlertmanagerPayload, from?: { sender?: string | undefined }) => LaneKey {
   const { windowMs, lateMs, repeatMs, retryMs } = alertmanagerTimes(options);
   return (payload, from = {}) => {
-    const { receiver = '', groupKey } = payload;
-    const group = groupKey ?? `labels ${sortedJson(payload.groupLabels ?? {})}`;
+    const { groupKey } = payload;
+    const group = groupKey === undefined ? `labels ${sortedJson(payload.groupLabels ?? {})}` : text(groupKey);
     return {
-      lane: ['alertmanager', short(String(receiver)), short(String(group))],
+      lane: ['alertmanager', short(text(payload.receiver)), short(group)],
       state: stateOf(payload),
       windowMs,
-      late: { ms: lateMs, sender: short(`${payload.externalURL ?? ''} ${from.sender ?? ''}`) },
+      late: { ms: lateMs, sender: short(`${text(payload.externalURL)} ${from.sender ?? ''}`) },
       repeat: payload.notification_reason === REPEAT ? { ms: repeatMs } : undefined,
       retryMs,
     };
@@ -150,19 +150,24 @@ function stateOf(payload: AlertmanagerPayload): string {
   if (!Array.isArray(alerts)) return `body ${hash(sortedJson(payload))}`;
   const parts = alerts.map((alert: AlertmanagerAlert | null) => {
     if (typeof alert !== 'object' || alert === null) return `no alert ${sortedJson(alert)}`;
-    const name = alert.fingerprint ?? hash(sortedJson(alert.labels ?? {}));
+    const name = alert.fingerprint === undefined ? hash(sortedJson(alert.labels ?? {})) : text(alert.fingerprint);
     return alert.status === 'resolved' ? `${name} r` : `${name} f ${instant(alert.startsAt)}`;
   });
   parts.sort();
-  parts.push(`truncated ${truncatedAlerts}`);
-  if (truncatedAlerts > 0) parts.push(`reason ${notification_reason ?? ''}`);
+  parts.push(`truncated ${text(truncatedAlerts)}`);
+  if (truncatedAlerts !== 0) parts.push(`reason ${text(notification_reason)}`);
   return hash(JSON.stringify(parts));
 }
 
 /** Replicas write the same instant in different zones. */
 function instant(time: string | undefined): string {
-  const ms = Date.parse(time ?? '');
-  return Number.isNaN(ms) ? `text ${time ?? ''}` : String(ms);
+  const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+  return Number.isNaN(ms) ? `text ${text(time)}` : String(ms);
+}
+
+/** The types say what Alertmanager sends; a stranger may send an object that refuses to become text. */
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : value === undefined || value === null ? '' : sortedJson(value);
 }
 
 /** Label values may be kilobytes long or hold anything. */

@@ -6,6 +6,7 @@ import {
   type AlertmanagerPayload,
   alertmanager,
   alertmanagerTimes,
+  webhookKey,
 } from '../../src/alertmanager.js';
 import { createIdempotency } from '../../src/index.js';
 
@@ -156,5 +157,16 @@ describe('alertmanager', () => {
     ].map(state);
     expect(new Set(different).size).toBe(different.length);
     expect(alertmanager()({}).state).toMatch(/^body /);
+  });
+
+  it('makes a key of whatever a stranger posts, also of objects that refuse to become text [P17]', () => {
+    const hostile = { toString: 1, valueOf: 1 };
+    const alerts = [{ fingerprint: hostile, status: 'firing', startsAt: hostile }];
+    const body = { groupKey: hostile, receiver: hostile, externalURL: hostile, truncatedAlerts: hostile, alerts };
+    const keyOf = alertmanager();
+    const key = keyOf({ ...body, notification_reason: hostile } as never);
+    expect(keyOf({ ...body, notification_reason: hostile } as never)).toEqual(key);
+    expect(keyOf({ ...body, alerts: [{ ...alerts[0], fingerprint: 'f' }] } as never).state).not.toBe(key.state);
+    expect(webhookKey()({ body: { ...body, groupKey: 'g' } })).toBeDefined();
   });
 });
