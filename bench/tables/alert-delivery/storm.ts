@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +6,8 @@ import { growth } from '../../runner/statistics.ts';
 import type { Row, Table } from '../../runner/table.ts';
 
 const CHILD = fileURLToPath(new URL('storm/child.ts', import.meta.url));
+/** A peer that has not ended by then has nothing in its row but that. */
+const PATIENCE_S = 20;
 const WHO = ['holdfast', 'p-retry 7 + p-timeout 7', 'cockatiel 3', 'opossum 9'];
 
 interface Told {
@@ -35,8 +37,20 @@ export const table: Table = {
         const child = fork(CHILD, [who, String(size), join(dir, `${who.length}-${size}`)], {
           execArgv: ['--expose-gc', '--import', 'tsx'],
         });
-        const [told] = (await once(child, 'message')) as [Told];
-        if (child.exitCode === null) await once(child, 'exit');
+        const patience = who === 'holdfast' ? undefined : setTimeout(() => child.kill('SIGKILL'), PATIENCE_S * 1_000);
+        const told = await toldBy(child);
+        clearTimeout(patience);
+        if (told === undefined) {
+          if (who === 'holdfast') throw new Error('holdfast told nothing');
+          log(`${who}, ${size}: not done within ${PATIENCE_S} s`);
+          const cells = {
+            'heap peak': `not done within ${PATIENCE_S} s`,
+            'loop delay p99': '-',
+            'accounted for': 'no',
+          };
+          rows.push({ who, kind: 'peer', size: sizeOf(size), cells });
+          continue;
+        }
         const mb = told.peak / 2 ** 20;
         log(`${who}, ${size}: ${mb.toFixed(1)} MB`);
         if (who === 'holdfast') {
@@ -46,7 +60,7 @@ export const table: Table = {
         rows.push({
           who,
           kind: who === 'holdfast' ? 'ours' : 'peer',
-          size: `${size} alerts`,
+          size: sizeOf(size),
           cells: {
             'heap peak': Number(mb.toFixed(1)),
             'loop delay p99': Number(told.p99.toFixed(1)),
@@ -75,3 +89,15 @@ export const table: Table = {
     };
   },
 };
+
+const sizeOf = (alerts: number): string => `${alerts.toLocaleString('en')} alerts`;
+
+/** What a child told before it ended, undefined if that was nothing. */
+async function toldBy(child: ChildProcess): Promise<Told | undefined> {
+  let told: Told | undefined;
+  child.on('message', (message) => {
+    told = message as Told;
+  });
+  await once(child, 'exit');
+  return told;
+}
