@@ -26,8 +26,8 @@ export const DEFAULTS = {
   queue: { max: 2_000, maxBytes: 64 * 1024 * 1024, whenFull: 'wait' },
   /** The post-mortem's figures for history. */
   history: { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 48 * 60 * 60 * 1000 },
-  /** Choice: a storm of 50,000 alerts with everything down keeps every one of them. */
-  deadLetters: { maxEntries: 50_000, maxBytes: 128 * 1024 * 1024 },
+  /** What memory keeps of one costs about 1 kB: with these a storm stays under 30 MB, and one of 20,000 keeps every alert. */
+  deadLetters: { maxEntries: 20_000, maxBytes: 128 * 1024 * 1024 },
   /** Of the human-readable mirror; past it the file is moved to `.1`, so that two of them is the most there is. */
   mirrorBytes: 16 * 1024 * 1024,
   /** Fewer waiting alerts than this are sent one by one when a throttled channel opens again. Choice: ten lines fit a screen. */
