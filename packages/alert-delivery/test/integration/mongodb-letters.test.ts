@@ -8,10 +8,12 @@ import { mongoStore } from '../../src/mongodb.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-/** The command line as a process of its own. */
+/** The command line as a process of its own; one that does not end by itself has no code. */
 async function command(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
   await using child = runNode(CLI, { args, stdin: 'ignore' });
+  const tooLate = setTimeout(() => child.signal('SIGKILL'), 40_000);
   const { code } = await child.exited;
+  clearTimeout(tooLate);
   return { code, out: child.stdout, err: child.stderr };
 }
 
