@@ -5,6 +5,7 @@ import { letterOf } from './dead-letter.js';
 import { reasonOf } from './errors.js';
 import { fold } from './fold.js';
 import { Grouping } from './grouping.js';
+import { LateEnds } from './late-ends.js';
 import { type Outcome, outcomeOf } from './life.js';
 import type { mirror } from './mirror.js';
 import { type FullOptions, type FullStep, fullSteps } from './options.js';
@@ -40,6 +41,7 @@ export class Dispatch {
   readonly #here = new Set<string>();
   readonly #running = new Set<Promise<unknown>>();
   readonly #owner: ParcelOwner;
+  readonly #lateEnds: LateEnds;
   /** Set once closing has given up waiting: what is stored after that stays in the store. */
   #stopped: Error | undefined;
 
@@ -58,6 +60,7 @@ export class Dispatch {
       },
     });
     const { store, waiters } = surroundings;
+    this.#lateEnds = new LateEnds(store, options.clock, () => surroundings.checkLaw(store.counts()));
     this.#owner = {
       store,
       onLost: (lost) => {
@@ -135,9 +138,10 @@ export class Dispatch {
     await Promise.allSettled(this.#running);
   }
 
-  /** Resolves when nothing is on its way any more, what was begun meanwhile included. */
+  /** Resolves when nothing is on its way any more, what was begun meanwhile included. For who closes: it ends what repeats. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await this.settled();
+    await this.#lateEnds.close();
   }
 
   /** Nothing more is begun; attempts under way are told to stop. */
@@ -182,6 +186,7 @@ export class Dispatch {
     try {
       const end = await this.#walk(parcel);
       this.#leave(parcel, end, undurable);
+      if (end.kind === 'ended' && !parcel.durable && !undurable) this.#lateEnds.add(parcel.works, end.end);
       const telling = end.kind === 'ended' ? this.#tellAll(parcel) : undefined;
       if (telling) await telling;
       if (end.kind === 'stopped') await this.#giveBack(parcel, undurable);
