@@ -23,7 +23,7 @@ export const DEFAULTS = {
     concurrency: 16,
   },
   /** What waits costs about 5 kB beside its text: a storm stays under 30 MB. Above it `accept` waits; critical ones have a tenth more. */
-  queue: { max: 2_000, maxBytes: 64 * 1024 * 1024, whenFull: 'wait' },
+  queue: { max: 1_000, maxBytes: 64 * 1024 * 1024, whenFull: 'wait' },
   /** The post-mortem's figures for history. */
   history: { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024, ttlMs: 48 * 60 * 60 * 1000 },
   /** What memory keeps of one costs about 1 kB: with these a storm stays under 30 MB, and one of 20,000 keeps every alert. */
