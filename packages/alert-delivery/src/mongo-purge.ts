@@ -44,7 +44,7 @@ export async function keepBounds(
   if (totals?.ids && totals.ids.length > 0) await finish(place, totals);
   let tally = await tallyOf(place, []);
   const evicted = await evictLetters(place, bounds, tally);
-  const forgotten = await forget(place, bounds, tally);
+  const forgotten = await forget(place, bounds, tally, totals?.op);
   if (evicted || forgotten || totals?.ids?.length) {
     totals = await totalsOf(place).findOne({ _id: TOTALS });
     tally = await tallyOf(place, totals?.ids ?? []);
@@ -97,21 +97,25 @@ async function tallyOf({ alerts }: Place, except: readonly string[]): Promise<Ta
 /** Lowest severity and oldest first. The body goes; id and outcome stay as long as history remembers. */
 async function evictLetters(place: Place, bounds: StoreBounds, tally: Tally): Promise<boolean> {
   const { maxEntries, maxBytes } = bounds.deadLetters;
-  let overCount = tally.dead.n - maxEntries;
-  let overBytes = tally.dead.bytes - maxBytes;
-  if (overCount <= 0 && overBytes <= 0) return false;
-  const why = overCount > 0 ? 'count' : 'bytes';
-  const ids: string[] = [];
-  const letters = place.alerts
+  if (tally.dead.n <= maxEntries && tally.dead.bytes <= maxBytes) return false;
+  const letters = await place.alerts
     .find({ s: 'dead' }, { projection: { bytes: 1 } })
     .sort({ rank: -1, endedAt: 1 })
-    .limit(BATCH);
-  for await (const { _id, bytes } of letters) {
+    .limit(BATCH)
+    .toArray();
+  // Counted again after they are chosen: what others removed in between must not be removed once more, from the rest.
+  const { dead } = await tallyOf(place, []);
+  let overCount = Math.min(tally.dead.n, dead.n) - maxEntries;
+  let overBytes = Math.min(tally.dead.bytes, dead.bytes) - maxBytes;
+  const why = overCount > 0 ? 'count' : 'bytes';
+  const ids: string[] = [];
+  for (const { _id, bytes } of letters) {
     if (overCount <= 0 && overBytes <= 0) break;
     ids.push(_id);
     overCount--;
     overBytes -= bytes;
   }
+  if (ids.length === 0) return true;
   const op = randomUUID();
   const log = { $slice: ['$log', -1] };
   await place.alerts.updateMany(
@@ -143,9 +147,15 @@ async function evictLetters(place: Place, bounds: StoreBounds, tally: Tally): Pr
 
 /**
  * Forgets the oldest of history, so that no count is lost: first the totals take the ids over, in one write that only one
- * instance can win, then the documents go. A crash between is finished by the next.
+ * instance can win, then the documents go. A crash between is finished by the next. `since`: the last such write before the
+ * tally; after another one the tally is out of date, and the next look decides anew.
  */
-async function forget(place: Place, { history, nowMs }: StoreBounds, tally: Tally): Promise<boolean> {
+async function forget(
+  place: Place,
+  { history, nowMs }: StoreBounds,
+  tally: Tally,
+  since: string | undefined,
+): Promise<boolean> {
   const states = [tally.delivered, tally.coalesced, tally.evicted];
   let overCount = states.reduce((sum, { n }) => sum + n, 0) - history.maxEntries;
   let overBytes = states.reduce((sum, { bytes }) => sum + bytes, 0) - history.maxBytes;
@@ -171,7 +181,7 @@ async function forget(place: Place, { history, nowMs }: StoreBounds, tally: Tall
   };
   const totals = totalsOf(place);
   await totals.updateOne({ _id: TOTALS }, { $setOnInsert: { ids: [] } }, { upsert: true, ...WRITE });
-  const won = await totals.updateOne({ _id: TOTALS, ids: { $size: 0 } }, take, WRITE);
+  const won = await totals.updateOne({ _id: TOTALS, ids: { $size: 0 }, op: since ?? { $exists: false } }, take, WRITE);
   if (won.modifiedCount > 0) await finish(place, { _id: TOTALS, ids, op });
   return true;
 }

@@ -3,7 +3,13 @@ import { manualClock } from '@holdfast/clock';
 import { type Mongod, needs, runNode, startMongod } from '@holdfast/testkit';
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Channel, type DeliveryEvent, openDelivery, type Severity } from '../../src/index.js';
+import {
+  type Channel,
+  type DeliveryEvent,
+  type DeliveryOptions,
+  openDelivery,
+  type Severity,
+} from '../../src/index.js';
 import { mongoStore } from '../../src/mongodb.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -148,4 +154,56 @@ describe.skipIf(!needs('mongod'))('on MongoDB', () => {
     expect(small.delivery.stats()).toMatchObject({ accepted: 5, dead: small.left.length, lawHolds: true });
     await small.delivery.close();
   });
+
+  for (const what of ['dead', 'delivered'] as const)
+    it(`two instances that keep a bound at the same time drop no more than one does, of what is ${what} [P89]`, async () => {
+      await using client = await new MongoClient(fresh()).connect();
+      const alerts = client.db().collection('shared');
+      let between: (() => Promise<void>) | undefined;
+      // As `alerts`, but for what happens between the count of this instance and its choice.
+      const slow = new Proxy(alerts, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name, target);
+          if (typeof value !== 'function') return value;
+          if (name !== 'aggregate') return value.bind(target) as unknown;
+          return (...args: Parameters<typeof alerts.aggregate>) => ({
+            async toArray() {
+              const rows = await target.aggregate(...args).toArray();
+              const once = between;
+              between = undefined;
+              await once?.();
+              return rows;
+            },
+          });
+        },
+      });
+      const evicted: string[] = [];
+      const fine: Channel = { name: 'a', send: async () => undefined };
+      const options = (collection: typeof alerts): DeliveryOptions => ({
+        chain: () => (what === 'dead' ? [] : [{ channel: fine }]),
+        store: mongoStore({ collection }),
+        deadLetters: { maxEntries: 3 },
+        history: { maxEntries: 3 },
+        clock: manualClock(),
+        onEvent: (event) => {
+          if (event.type === 'dead-letter.evicted') evicted.push(event.id);
+        },
+      });
+      await using first = await openDelivery(options(alerts));
+      await using second = await openDelivery(options(slow));
+      for (const id of ['a', 'b', 'c', 'd', 'e']) await first.notify({ id, title: 't', severity: 'error' });
+      let met = 0;
+      between = async () => {
+        met++;
+        await first.flush();
+      };
+      await second.flush();
+      await first.flush();
+      expect(met).toBe(1);
+      expect(await alerts.countDocuments({ s: what })).toBe(3);
+      expect(evicted).toHaveLength(what === 'dead' ? 2 : 0);
+      const counts = what === 'dead' ? { dead: 3, evicted: 2 } : { delivered: 5, dead: 0 };
+      for (const each of [first, second])
+        expect(each.stats()).toMatchObject({ accepted: 5, ...counts, lawHolds: true });
+    });
 });
