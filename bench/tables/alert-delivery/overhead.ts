@@ -100,8 +100,8 @@ export const table: Table = {
         notes: [
           `"Journal written" is the file store on a file system in memory, where fdatasync costs nothing: the package has no mode without fdatasync.`,
           `A first channel whose breaker is open adds ${dead.median.toFixed(3)} ms to an alert (median; ${dead.min.toFixed(3)} to ${dead.max.toFixed(3)}).`,
-          'The two targets without a transport are missed by no guarantee that can be named: the profile says 27 % of an alert is garbage collection (24 kB an alert), 8 % native code, and no function of its own above 5 %. ' +
-            'About 8 µs of it is p-timeout. The getter of `signal` and its error make a hidden class each time, which keeps dead objects alive until a full collection.',
+          'What the policy costs without a transport is spread out: a profile of the warm path says that about a quarter of an alert is garbage collection (16 kB an alert). ' +
+            'The largest part that has a name is the JSON of what history keeps of each alert.',
           'No peer keeps an alert when the process dies, escalates, gates a channel, or says afterwards what became of an alert: see crash-loss.',
         ],
         targets: [

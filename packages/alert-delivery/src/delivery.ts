@@ -185,7 +185,7 @@ class OpenDelivery implements Delivery {
     signal?.throwIfAborted();
     this.#assertOpen();
     const { id, outcome, waiter } = await this.#intake.admit(input, true);
-    if (waiter) return waiter.until(signal);
+    if (waiter) return await waiter.until(signal);
     return outcome ?? (await this.#waiters.outcome(id, () => this.#dispatch.isHere(id), signal));
   }
 

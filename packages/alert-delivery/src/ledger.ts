@@ -54,7 +54,9 @@ export class Ledger {
   }
 
   counts(): Counts {
-    return { ...this.#counts, pending: this.pending.size };
+    // Asked for at every end: written out, which is several times faster than a copy with one more.
+    const { accepted, delivered, coalesced, dead, evicted } = this.#counts;
+    return { accepted, delivered, coalesced, dead, evicted, pending: this.pending.size };
   }
 
   /** What became of dead letters that had to go; `undefined` while none had to. */

@@ -14,6 +14,7 @@ export interface LedgerLog {
   close(): Promise<void>;
 }
 
+const NONE: readonly string[] = [];
 const LATER = { sync: false } as const;
 
 /**
@@ -103,20 +104,26 @@ export class LocalStore implements DeliveryStore {
     });
   }
 
-  async record(holds: readonly Hold[], events: readonly LifeEvent[]): Promise<readonly string[]> {
-    const lost: string[] = [];
-    const ids: string[] = [];
-    for (const hold of holds) (this.#held.get(hold.id) === hold.token ? ids : lost).push(hold.id);
-    if (ids.length === 0) return lost;
+  record(holds: readonly Hold[], events: readonly LifeEvent[]): Promise<readonly string[]> {
+    const isHeld = (hold: Hold): boolean => this.#held.get(hold.id) === hold.token;
+    const lost = holds.every(isHeld) ? NONE : holds.filter((hold) => !isHeld(hold)).map((hold) => hold.id);
+    if (lost.length === holds.length) return Promise.resolve(lost);
+    const ids = (lost === NONE ? holds : holds.filter(isHeld)).map((hold) => hold.id);
     const end = events.find(isEnd);
-    const records: LedgerRecord[] = [];
-    for (const e of events) records.push({ t: 'ev', ids, e });
-    if (end?.type === 'dead') await this.#keepLetters(ids, events);
-    else if (end) this.#keepPast(ids, events);
+    const records: LedgerRecord[] = events.map((e) => ({ t: 'ev', ids, e }));
+    if (end?.type === 'dead') return this.#recordDeath(ids, events, records).then(() => lost);
+    if (end) this.#keepPast(ids, events);
+    return this.#log.append(records).then(() => {
+      if (end) for (const id of ids) this.#held.delete(id);
+      return lost;
+    });
+  }
+
+  async #recordDeath(ids: readonly string[], events: readonly LifeEvent[], records: LedgerRecord[]): Promise<void> {
+    await this.#keepLetters(ids, events);
     await this.#log.append(records);
-    if (end) for (const id of ids) this.#held.delete(id);
-    if (end?.type === 'dead') await this.#boundLetters();
-    return lost;
+    for (const id of ids) this.#held.delete(id);
+    await this.#boundLetters();
   }
 
   async renew(): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import type { Parcel } from './parcel.js';
+import type { Work } from './store.js';
 
 /** What a resolved notice does about a firing of the same `dedupKey` that is on its way. */
 export type Meeting =
@@ -16,8 +17,8 @@ export class Resolving {
 
   /** The parcel has set out, or carries more than it did. */
   add(parcel: Parcel): void {
+    if (!parcel.works.some(hasFiringKey)) return;
     const keys = firingKeys(parcel);
-    if (keys.length === 0) return;
     this.#keys.set(parcel, keys);
     for (const key of keys) {
       const parcels = this.#firings.get(key) ?? new Set();
@@ -27,7 +28,9 @@ export class Resolving {
 
   /** The parcel has arrived, or is given up. */
   remove(parcel: Parcel): void {
-    for (const key of this.#keys.get(parcel) ?? []) {
+    const keys = this.#keys.get(parcel);
+    if (!keys) return;
+    for (const key of keys) {
       const parcels = this.#firings.get(key);
       parcels?.delete(parcel);
       if (parcels?.size === 0) this.#firings.delete(key);
@@ -50,8 +53,10 @@ export class Resolving {
   }
 }
 
+function hasFiringKey({ record: { alert } }: Work): boolean {
+  return alert.dedupKey !== undefined && alert.status !== 'resolved';
+}
+
 function firingKeys(parcel: Parcel): string[] {
-  return parcel.works.flatMap(({ record: { alert } }) =>
-    alert.status !== 'resolved' && alert.dedupKey !== undefined ? [alert.dedupKey] : [],
-  );
+  return parcel.works.filter(hasFiringKey).map(({ record }) => record.alert.dedupKey!);
 }

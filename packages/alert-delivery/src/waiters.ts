@@ -28,8 +28,11 @@ export class Waiter {
   }
 
   /** Resolves with the end; rejects with the signal's reason when it aborts first, and then waits no more. */
-  async until(signal: AbortSignal | undefined): Promise<Outcome> {
-    if (!signal) return this.ended;
+  until(signal: AbortSignal | undefined): Promise<Outcome> {
+    return signal ? this.#untilEither(signal) : this.ended;
+  }
+
+  async #untilEither(signal: AbortSignal): Promise<Outcome> {
     let onAbort: (() => void) | undefined;
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => reject(signal.reason as Error);
