@@ -86,7 +86,7 @@ export class Waiters {
       else {
         // Its acceptance may be a turn ahead of its setting out.
         await new Promise((resolve) => void setImmediate(resolve));
-        // Pending, and nobody works on it: its end could not be written. The next start goes on with it.
+        // Pending, and nobody works on it: its end could not be written. It is written once the disk takes it, or the next start goes on.
         if (!isHere()) return { status: 'journaled', id };
       }
       return await waiter.until(signal);

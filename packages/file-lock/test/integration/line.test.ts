@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, tempDir } from '@holdfast/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -84,13 +84,15 @@ describe('the line of processes', () => {
     const healthyHolds = healthy.call('acquire', { file });
     await waitingFor(file, 3);
     stopped.proc.signal('SIGSTOP');
-    await blocked.call('block', { ms: 1_500 });
+    const wake = join(dir.path, 'wake');
+    await blocked.call('block', { ms: 30_000, file: wake });
     await hold.release();
     await healthyHolds;
     order.push('healthy');
     const events = await healthy.call<FileLockEvent[]>('events');
     expect(events).toContainEqual(expect.objectContaining({ type: 'lock.passed-over', pid: blocked.proc.pid }));
     expect(events).not.toContainEqual(expect.objectContaining({ type: 'lock.passed-over', pid: stopped.proc.pid }));
+    writeFileSync(wake, '');
     done.push(enter('last', last));
     await waitingFor(file, 3); // the blocked one is back
     stopped.proc.signal('SIGCONT');
