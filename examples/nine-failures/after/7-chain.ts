@@ -35,6 +35,11 @@ app.post('/alerts', async (req, res) => {
   await delivery.value.accept(req.body);
   res.json({ status: 'ok' });
 });
+app.get('/dead', async (_req, res) => {
+  const letters = [];
+  for await (const letter of delivery.value.dead()) letters.push(letter);
+  res.json(letters);
+});
 
 const server = createServer(app);
 lifecycle.http('http', server, { listen: { port: 0, host: '127.0.0.1' }, dependsOn: ['delivery'] });
