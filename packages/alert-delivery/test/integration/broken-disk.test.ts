@@ -1,10 +1,9 @@
-import { memoryDisk, openJournalOn } from '@holdfast/journal/testing';
+import { memoryDisk } from '@holdfast/journal/testing';
 import { describe, expect, it } from 'vitest';
-import { fileBodies } from '../../src/archive.js';
-import { openFiles } from '../../src/file-store.js';
-import { type Channel, openDelivery, type StoreDriver } from '../../src/index.js';
+import { type Channel, openDelivery } from '../../src/index.js';
 import { slackWebhook } from '../../src/slack.js';
 import { fakeProvider, memoryStore } from '../../src/testing.js';
+import { faultyFiles } from '../faulty-files.js';
 
 describe('a disk that fails', () => {
   it('keeps no alert from its channels, says what is not durable, and loses nothing that was acknowledged before [P77]', async () => {
@@ -17,18 +16,7 @@ describe('a disk that fails', () => {
       const conditions = {
         fault: ({ name }: { name: string }) => (broken && name === call ? { error: code } : undefined),
       };
-      const store: StoreDriver = {
-        kind: 'file',
-        open: async (context) => {
-          const opened = await openFiles('/alerts', 'refuse', context, {
-            openJournal: (options) => openJournalOn(disk, options, conditions),
-            openBodies: (dir) => fileBodies(dir, disk.fileSystem(conditions)),
-          });
-          // No folder on the real disk for the readable copy.
-          Object.defineProperty(opened, 'dir', { value: undefined });
-          return opened;
-        },
-      };
+      const store = faultyFiles(disk, conditions);
       let down = false;
       const channel: Channel = {
         name: 'a',

@@ -1,9 +1,8 @@
 import { manualClock } from '@holdfast/clock';
-import { memoryDisk, openJournalOn } from '@holdfast/journal/testing';
+import { memoryDisk } from '@holdfast/journal/testing';
 import { describe, expect, it } from 'vitest';
-import { fileBodies } from '../../src/archive.js';
-import { openFiles } from '../../src/file-store.js';
-import { type Channel, openDelivery, type StoreDriver } from '../../src/index.js';
+import { type Channel, openDelivery } from '../../src/index.js';
+import { faultyFiles } from '../faulty-files.js';
 
 describe('a disk that takes writes again', () => {
   it('is given the ends that it could not take, without a restart, so that a later start sends nothing anew [P88]', async () => {
@@ -13,18 +12,7 @@ describe('a disk that takes writes again', () => {
       const conditions = {
         fault: ({ name }: { name: string }) => (full && name === 'write' ? { error: 'ENOSPC' } : undefined),
       };
-      const store: StoreDriver = {
-        kind: 'file',
-        open: async (context) => {
-          const opened = await openFiles('/alerts', 'refuse', context, {
-            openJournal: (options) => openJournalOn(disk, options, conditions),
-            openBodies: (dir) => fileBodies(dir, disk.fileSystem(conditions)),
-          });
-          // No folder on the real disk for the readable copy.
-          Object.defineProperty(opened, 'dir', { value: undefined });
-          return opened;
-        },
-      };
+      const store = faultyFiles(disk, conditions);
       const clock = manualClock();
       const answers = new Map<string, (works: boolean) => void>();
       const sent: string[] = [];
